@@ -8,6 +8,11 @@ import msgspec
 
 Strategy = Literal["none", "share", "correct", "adversarial", "coral"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Arm = Literal["full", "target_only", "text", "popularity"]
+ARMS: tuple[Arm, ...] = get_args(Arm)
+"""The arms that may make the lists of a target; see `models/arms/arm_selector.py`."""
+SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
+"""The one signal of each arm that ranks by one signal only."""
 """The adaptation strategies; `models/transfer/strategies.py` says what each does."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from models.arms.arm_selector import ARMS, ArmSelector
+from models.arms.arm_selector import ArmSelector
 from models.assessment.prequential import Prequential
+from models.settings import ARMS
 from serving.instruments import Instruments
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

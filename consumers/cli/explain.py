@@ -17,8 +17,8 @@ from consumers.sharing.folders import present_folder
 from consumers.terminal import log
 from consumers.terminal.plain_text import joined, plain
 from models.arms.arm_comparison import ArmComparison
-from models.arms.arm_selector import Arm
 from models.arms.explanation import Explanation, explain
+from models.settings import Arm
 from models.state.checkpoint import CheckpointDirectory, UnusableError
 
 MADE_BY: dict[Arm, str] = {

@@ -19,13 +19,13 @@ from models.adaptation.actions import Action
 from models.adaptation.adaptation_loop import Notice
 from models.adaptation.drift_detectors import Detector
 from models.arms.arm_comparison import ArmComparison
-from models.arms.arm_selector import ARMS
 from models.arms.hits import TOPS
 from models.assessment.paired_test import Outcome
 from models.experiments.experiment import DEFAULT
 from models.learning.impressions import Outcome as Answered
 from models.learning.impressions import Taken
 from models.learning.shown.list_maker import MORE
+from models.settings import ARMS
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.adaptation_loop import AdaptationLoop, Notice
 from models.adaptation.challengers import take_up
-from models.arms.arm_selector import ARMS, Arm, ArmSelector, Task, buckets
 from models.arms.arm_selector import NAMES as BUCKET_NAMES
+from models.arms.arm_selector import ArmSelector, Task, buckets
 from models.arms.hits import Hits
 from models.arms.losses import ranks, rating_losses
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
@@ -22,7 +22,7 @@ from models.learning.shown.list_maker import Wish
 from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
 from models.schema import Domain, Interaction, Item
-from models.settings import LearningSettings
+from models.settings import ARMS, SINGLE, Arm, LearningSettings
 from models.sharing.shared_facts import Bias
 from models.state.tracked_tables import Checkpointed
 from models.tables.id_table import IdTable
@@ -213,7 +213,7 @@ class ArmComparison(Checkpointed):
         if made is None or made.made_by is None:
             serving = self._servings(users, domain)
         else:
-            serving = [self._by(cast("Arm", made.made_by), self.full.index[domain])] * len(users)
+            serving = [self._by(made.made_by, self.full.index[domain])] * len(users)
         ranker = None if made is None else made.ranker
         lists: list[list[Recommendation]] = [[] for _ in users]
         for one in dict.fromkeys(serving):
@@ -284,7 +284,3 @@ class ArmComparison(Checkpointed):
             for name, n in full.index.items()
         }
         return {"learner.users": full.users.capacity} | items
-
-
-SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
-"""The one signal of each arm that ranks by one signal only."""

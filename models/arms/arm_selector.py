@@ -24,10 +24,9 @@ from models.assessment.paired_test import (
 )
 from models.kernels import kernel
 from models.ranking.conditional_logit import BUCKETS
+from models.settings import ARMS, Arm
 
-Arm = Literal["full", "target_only", "text", "popularity"]
 Task = Literal["rating", "ranking"]
-ARMS: tuple[Arm, ...] = ("full", "target_only", "text", "popularity")
 NAMES = ("0", *(f"{a}-{b - 1}" for a, b in itertools.pairwise(BUCKETS)), f"{BUCKETS[-1]}+")
 """Names of the history buckets: numbers of earlier events of the user in the target."""
 EPOCH = 2000

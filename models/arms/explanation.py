@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
-from models.arms.arm_selector import Arm
 from models.learning.learner import Learner
+from models.settings import Arm
 from models.signals.covisitation import KINDS
 
 WITH = KINDS.index("with")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arms.arm_selector import ARMS
+from models.settings import ARMS
 
 TOPS = (1, 10, 50)
 """The lengths of lists that hits are counted for."""

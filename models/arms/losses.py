@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arms.arm_selector import ARMS, Arm
 from models.learning.facts import Facts
 from models.ranking.proposal import FULL, POPULARITY_ARM, TARGET_ONLY_ARM, TEXT_ARM
 from models.rating.events import RatingParts
+from models.settings import ARMS, Arm
 
 RANKED_BY: dict[Arm, int] = {
     "full": FULL, "target_only": TARGET_ONLY_ARM, "text": TEXT_ARM, "popularity": POPULARITY_ARM,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from models.experiments.assignment import arm_of
-from models.settings import RankerSettings
+from models.settings import Arm, RankerSettings
 
 Unit = Literal["user", "list"]
 DEFAULT = "default"
@@ -23,7 +23,7 @@ class ListSettings(NamedTuple):
     top: int
     explain_top: int
     ranker: RankerSettings
-    made_by: str | None = None
+    made_by: Arm | None = None
 
 
 class Experiment(NamedTuple):

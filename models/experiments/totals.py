@@ -20,7 +20,7 @@ _TOTALS = slice(3, 7)
 _SHOWN, _CLICKS, _BEFORE = 3, 4, 2
 
 
-class Seen(NamedTuple):
+class CountedImpression(NamedTuple):
     """An impression as an experiment counts it. user: id, and row: theirs. list_ts: 0 for none. Times are ms."""
 
     user: str
@@ -67,7 +67,7 @@ class ExperimentTotals(Checkpointed):
         """The domains that are in an experiment."""
         return self._slots.keys()
 
-    def shown(self, seen: Seen, items: NDArray[np.int64]) -> str:
+    def shown(self, seen: CountedImpression, items: NDArray[np.int64]) -> str:
         """Count an impression of these items, (n,) hashes. Return the policy that made it."""
         slot, arm, column = self._place(seen)
         if slot is None or arm is None:
@@ -77,7 +77,7 @@ class ExperimentTotals(Checkpointed):
         self._count(slot, arm, seen, column)
         return slot.experiment.policy(arm) if column == _SHOWN else DEFAULT
 
-    def clicked(self, seen: Seen, clicks: int, first_in_top: bool) -> str:
+    def clicked(self, seen: CountedImpression, clicks: int, first_in_top: bool) -> str:
         """Count a click on an item of an impression that was not clicked before. Return the impression's policy.
 
         clicks: clicked items of the impression before. first_in_top: whether it is the first in the first ten places.
@@ -91,9 +91,8 @@ class ExperimentTotals(Checkpointed):
         record = self._record(seen.row, slot)
         if record is not None and (slot.experiment.unit == "user" or record[2] == seen.list_ts):
             self._count(slot, arm, seen, column + 1)
-        elif (
-            column == _SHOWN
-        ):  # an earlier list, or a user who was evicted since: its impression is a unit by itself
+        elif column == _SHOWN:
+            # Of an earlier list, or of a user who was evicted since: its impression is a unit by itself.
             totals.sums = totals.sums.moved((1, clicks, 0, 0), (1, clicks + 1, 0, 0))
         return slot.experiment.policy(arm) if column == _SHOWN else DEFAULT
 
@@ -111,7 +110,7 @@ class ExperimentTotals(Checkpointed):
         arm = experiment.arm(user, domain, time)
         return DEFAULT if arm is None else experiment.policy(arm)
 
-    def _place(self, seen: Seen) -> tuple[_Slot | None, str | None, int]:
+    def _place(self, seen: CountedImpression) -> tuple[_Slot | None, str | None, int]:
         """Return slot, arm and column of an impression: of impressions, or of those before the experiment."""
         slot = self._slots.get(seen.domain)
         if slot is None:
@@ -124,15 +123,14 @@ class ExperimentTotals(Checkpointed):
         column = _SHOWN if published >= experiment.starts else _SHOWN + _BEFORE
         return slot, experiment.planned(seen.user, seen.domain, published), column
 
-    def _count(self, slot: _Slot, arm: str, seen: Seen, column: int) -> None:
+    def _count(self, slot: _Slot, arm: str, seen: CountedImpression, column: int) -> None:
         """Add 1 to a total of the impression's unit."""
         totals = self.arms[slot.experiment.name][arm]
         record = self._record(seen.row, slot)
         list_ts = 0 if slot.experiment.unit == "user" else seen.list_ts
         if record is not None and list_ts < record[2]:
-            totals.sums = totals.sums.moved(
-                (0, 0, 0, 0), (1, 0, 0, 0)
-            )  # of an earlier list, which is not kept
+            # Of an earlier list, which is not kept.
+            totals.sums = totals.sums.moved((0, 0, 0, 0), (1, 0, 0, 0))
             return
         if record is None:
             record = self._new_record(seen.row, slot)

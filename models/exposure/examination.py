@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.plackett_luce import Shown, odds_of_swap
+from models.exposure.plackett_luce import DrawnPool, odds_of_swap
 from models.kernels import kernel
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ def prior_curve() -> Floats:
 
 
 @kernel
-def add_clicks(shown: Shown, clicked: NDArray[np.bool_], share: float, pairs: Floats) -> None:
+def add_clicks(shown: DrawnPool, clicked: NDArray[np.bool_], share: float, pairs: Floats) -> None:
     """Add the clicks of one list to `pairs`, (RANKS, RANKS): at [k, l] clicks at k while l was there, too.
 
     For a pair of ranks, the two orders of the same items are weighed alike: a click counts
@@ -120,7 +120,7 @@ class Examination:
         self.pairs = np.zeros((domains, RANKS, RANKS))
         self._curves: Floats | None = None
 
-    def add(self, domain: int, shown: Shown, clicked: NDArray[np.bool_], share: float) -> None:
+    def add(self, domain: int, shown: DrawnPool, clicked: NDArray[np.bool_], share: float) -> None:
         """Add one list; see `add_clicks`."""
         add_clicks(shown, clicked, share, self.pairs[domain])
         self._curves = None

@@ -79,7 +79,7 @@ def draw(pool: Pool, share: float, uniform: Floats, order: NDArray[np.int64], p:
     return places
 
 
-class Shown(NamedTuple):
+class DrawnPool(NamedTuple):
     """What of a list's pool tells the probability of its order.
 
     weights, new: (places,) of the shown candidates in their order. rest, rest_new: sums of the weights of the
@@ -92,15 +92,15 @@ class Shown(NamedTuple):
     rest_new: float
 
 
-def shown_of(pool: Pool, order: NDArray[np.int64]) -> Shown:
+def shown_of(pool: Pool, order: NDArray[np.int64]) -> DrawnPool:
     """Return what was shown of a pool. order: (places,) candidates."""
     hidden = np.ones(len(pool.weights), np.bool_)
     hidden[order] = False
     rest, new = pool.weights[hidden], pool.new[hidden]
-    return Shown(pool.weights[order], pool.new[order], float(rest.sum()), float(rest[new].sum()))
+    return DrawnPool(pool.weights[order], pool.new[order], float(rest.sum()), float(rest[new].sum()))
 
 
-def place_probabilities(shown: Shown, share: float) -> Floats:
+def place_probabilities(shown: DrawnPool, share: float) -> Floats:
     """Return the probability of each place of a list given those before it, (places,); see `place_probability`.
 
     >>> shown = shown_of(Pool(np.array([1.0, 1.0, 2.0]), np.array([True, True, False])), np.array([0, 2]))
@@ -118,7 +118,7 @@ def place_probabilities(shown: Shown, share: float) -> Floats:
 
 
 @kernel
-def odds_of_swap(shown: Shown, k: int, later: int, share: float) -> float:
+def odds_of_swap(shown: DrawnPool, k: int, later: int, share: float) -> float:
     """Return P(the list with two ranks swapped) / P(the list as shown). k: the one nearer to the top."""
     weights, new = shown.weights, shown.new
     # Sums from the tail, of what is left at a rank: in the list as it is, and with the two items swapped.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.learning.resident_rows import ResidentRows
 from models.schema import Impression, Interaction
-from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue, item_hash
-from models.tables.seen_items import SeenItems
+from models.tables.seen_items import UserWords
 from models.tables.user_history import History
 
 Words = NDArray[np.int64]
@@ -69,7 +68,7 @@ class Answer(NamedTuple):
     list_ts: int = 0
 
 
-class Seen(NamedTuple):
+class Waiting(NamedTuple):
     """An impression that waits to be learned, or a click on it. domain: number. user: id.
 
     clicked: the place that was clicked, -1 for the impression itself.
@@ -81,7 +80,7 @@ class Seen(NamedTuple):
     clicked: int = -1
 
 
-class ShownLists(Checkpointed):
+class ShownLists(UserWords):
     """The latest impressions of each user row, as many as fit into 256 numbers of 64 bits.
 
     An impression of n items takes n + n / 63 (rounded up) + 5 numbers, 8 bytes each: 208 bytes for 20 items. So a user
@@ -90,28 +89,23 @@ class ShownLists(Checkpointed):
     """
 
     def __init__(self) -> None:
-        self._lists = SeenItems(WORDS)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nobody has an impression."""
-        return self._lists.total == 0
+        super().__init__(WORDS)
 
     def add(self, user: int, shown: Shown) -> None:
         """Add an impression. The oldest that do not fit are lost."""
         head = [shown.list_ts, shown.id, shown.domain, shown.time, len(shown.items)]
         words = np.concatenate([shown.items, shown.marks, np.array(head, np.int64)])
-        self._lists.add(np.full(len(words), user), words)
+        self._add(user, words)
 
     def of(self, user: int) -> Iterator[Shown]:
         """Yield the user's impressions, the one added last first."""
-        words = self._lists.of(user)
+        words = self._words.of(user)
         for place in _places(words.tolist()):
             yield _shown(words, place)
 
     def newest(self, user: int) -> int | None:
         """Return the time of the user's latest impression in ms, None without one."""
-        words = self._lists.of(user).tolist()
+        words = self._words.of(user).tolist()
         return max((words[end - 2] for _, _, end in _places(words)), default=None)
 
     def find(
@@ -122,7 +116,7 @@ class ShownLists(Checkpointed):
         domain, item: hashes. wants: whether an impression of this id and time may be meant. Of two of one time the one
         that was added last counts.
         """
-        words = self._lists.of(user)
+        words = self._words.of(user)
         flat, latest = words.tolist(), -1
         best: tuple[tuple[int, int, int], int] | None = None
         for begin, marks, end in _places(flat):
@@ -134,22 +128,7 @@ class ShownLists(Checkpointed):
     def mark(self, user: int, shown: Shown, place: int) -> None:
         """Mark an item of a user's impression as clicked. shown: from `of`, since which nothing was added."""
         shown.marks[place // BITS] |= 1 << (place % BITS)
-        self._lists.written.add(user)
-
-    def drop_user(self, row: int) -> None:
-        """Forget the row: it is free, or stands for another user, from now on."""
-        self._lists.drop(row)
-
-    def drop_item(self, domain: int, row: int) -> None:
-        """Keep what was shown: items are hashes, which say nothing of rows."""
-
-    def live(self) -> Any:
-        """Return what `load` takes."""
-        return self._lists.live()
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Load a state."""
-        self._lists.load(state)
+        self._words.written.add(user)
 
 
 class Impressions:
@@ -170,7 +149,7 @@ class Impressions:
         """lists: written, and one of the tables of `rows`. names: of domains whose impressions wait to be learned."""
         self.lists, self._rows, self._history = lists, rows, history
         self._window = int(1000 * window_seconds)
-        self._waiting: list[Seen] = []
+        self._waiting: list[Waiting] = []
         self._numbers = {name: n for n, name in enumerate(names)}
 
     def take(self, shown: Impression, catalogue: Catalogue) -> Taken:
@@ -213,9 +192,9 @@ class Impressions:
     def _wait(self, domain: str, user: str, shown: Shown, clicked: int = -1) -> None:
         number = self._numbers.get(domain)
         if number is not None:
-            self._waiting.append(Seen(number, user, shown, clicked))
+            self._waiting.append(Waiting(number, user, shown, clicked))
 
-    def take_waiting(self) -> list[Seen]:
+    def take_waiting(self) -> list[Waiting]:
         """Return impressions and clicks since the last call, in their order."""
         taken, self._waiting = self._waiting, []
         return taken

@@ -134,9 +134,8 @@ def learner(state: State, fresh: State, moves: Moves) -> State:
         place[key] = goes_to[place[key]].astype(place[key].dtype)
     for place, key, _ in _found(state, fresh, RECENT):
         place[key] = _of_recent(place[key], goes_to)
-    state.get("exposure", {}).get("appeal", {}).pop(
-        "text", None
-    )  # a regression on all domains; it begins anew
+    # A regression on all domains, which begins anew.
+    state.get("exposure", {}).get("appeal", {}).pop("text", None)
     _drop_slots(state["ranker"]["signals"]["visits"])
     _search(state["network"], fresh["network"], moves)
     _drop_names(state, moves.gone())

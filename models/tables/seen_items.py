@@ -223,3 +223,38 @@ class SeenItems(Checkpointed):
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
         latest = flat_places(np.cumsum(count) - kept, kept)
         self.arrays.hashes[flat_places(held.begin[users].astype(np.int64), kept)] = hashes[latest]
+
+
+class UserWords(Checkpointed):
+    """Numbers of 64 bits of each user row, the latest of them. What they mean is said by who writes them.
+
+    They say nothing of rows of items: items are hashes there.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """limit: the most numbers of a user."""
+        self._words = SeenItems(limit)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has any."""
+        return self._words.total == 0
+
+    def _add(self, user: int, words: NDArray[np.int64]) -> None:
+        """Add numbers. The oldest that do not fit are lost."""
+        self._words.add(np.full(len(words), user), words)
+
+    def drop_user(self, row: int) -> None:
+        """Forget the row: it is free, or stands for another user, from now on."""
+        self._words.drop(row)
+
+    def drop_item(self, domain: int, row: int) -> None:
+        """Keep everything: nothing here is an item's."""
+
+    def live(self) -> Any:
+        """Return what `load` takes."""
+        return self._words.live()
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Load a state."""
+        self._words.load(state)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.experiments.experiment import Experiment, ListSettings, Unit
 from models.experiments.ratio_test import compare_sums, half_width
 from models.experiments.sums import ArmSums, UnitTotals
-from models.experiments.totals import ExperimentTotals, Seen
+from models.experiments.totals import CountedImpression, ExperimentTotals
 from models.settings import RankerSettings
 
 USERS, LOOK, SEEDS = 1_000, 1_000, 100
@@ -102,7 +102,7 @@ def cost() -> str:
     """Return the microseconds of an impression of 20 items, and of a click."""
     one = experiment(0, "user")
     totals, items = ExperimentTotals([one]), np.arange(20, dtype=np.int64) * 0x1234567890ABCDEF
-    seen = [Seen(f"user-{n % USERS}", n % USERS, "movies", n, 0) for n in range(20_000)]
+    seen = [CountedImpression(f"user-{n % USERS}", n % USERS, "movies", n, 0) for n in range(20_000)]
     begun = time.process_time()
     for impression in seen:
         totals.shown(impression, items)

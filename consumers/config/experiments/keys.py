@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from consumers.config.schema import Settings
 
 MADE_BY = "made_by"
-MAKERS = ("full", "target_only", "text", "popularity")
-"""The arms that `made_by` may name; see `models/arms/arm_selector.py`."""
 LIST_KEYS = {
     "ranker": tuple(field.name for field in msgspec.structs.fields(RankerSettings)),
     "publish": ("top", "explain_top"),

@@ -12,11 +12,11 @@ import msgspec
 from consumers.config.experiments.keys import (
     LIST_KEYS,
     MADE_BY,
-    MAKERS,
     ExperimentConfig,
     domains_of,
     overridden,
 )
+from models.settings import ARMS
 
 if TYPE_CHECKING:
     from consumers.config.schema import Settings
@@ -112,8 +112,8 @@ def _leaf(settings: Settings, path: str, value: Any, before: int) -> Iterator[st
     """Yield why a key cannot be overridden. before: the length of the arm's path."""
     section, _, name = path[before:].partition(".")
     if section == MADE_BY and not name:
-        if value not in MAKERS:
-            yield f"{path}: {value!r} is none of {', '.join(MAKERS)}"
+        if value not in ARMS:
+            yield f"{path}: {value!r} is none of {', '.join(ARMS)}"
     elif name not in LIST_KEYS.get(section, ()):
         known = hasattr(getattr(settings, section, None), name) if name else False
         yield f"{path}: {_second_learner(settings, section, name) if known else 'unknown key'}"

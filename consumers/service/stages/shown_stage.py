@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from consumers.events.rejection import ITEMS_LIMIT
 from models.assessment.concentration import RecentShows
 from models.experiments.experiment import DEFAULT
-from models.experiments.totals import Seen
+from models.experiments.totals import CountedImpression
 from models.learning.impressions import TOP, Answer
 from models.learning.learner import Learner
 from models.schema import Impression, Interaction
@@ -51,7 +51,7 @@ class ShownStage:
             row = learner.users.get(shown.user)
             assert row is not None
             items = next(learner.impressions.lists.of(row)).items
-            seen = Seen(shown.user, row, shown.domain, shown.timestamp, shown.list_ts or 0)
+            seen = CountedImpression(shown.user, row, shown.domain, shown.timestamp, shown.list_ts or 0)
             policy = learner.experiments.shown(seen, items)
             self._metrics.policy_impressions.labels(shown.domain, policy).inc()
             self._recent[shown.domain].add(items, shown.timestamp / 1000)
@@ -64,7 +64,7 @@ class ShownStage:
         row = learner.users.get(event.user)
         if row is None or event.domain not in learner.experiments.domains:
             return DEFAULT
-        seen = Seen(event.user, row, event.domain, answer.time, answer.list_ts)
+        seen = CountedImpression(event.user, row, event.domain, answer.time, answer.list_ts)
         return learner.experiments.clicked(seen, answer.clicks, answer.place < TOP and not answer.on_top)
 
     def duplicate(self, shown: Impression) -> None:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.settings import ARMS
+
 Floats = NDArray[np.float64]
 
-ARMS = ("full", "target_only", "text", "popularity")
-"""The arms whose scores have a calibration each; see `ArmSelector`."""
 TERMS = ("rate", "slope", "level", "fatigue")
 """The features x of a shown item: 1; its score minus the mean score of its impression; that mean; how much of it was
 shown to the user before and passed over."""

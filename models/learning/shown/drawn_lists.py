@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.exposure.examination import RANKS
-from models.exposure.plackett_luce import Shown as DrawnPool
+from models.exposure.plackett_luce import DrawnPool
 from models.learning.impressions import Shown
-from models.state.tracked_tables import Checkpointed
-from models.tables.seen_items import SeenItems
+from models.tables.seen_items import UserWords
 
 Words = NDArray[np.int64]
 
@@ -36,14 +35,14 @@ class Drawn(NamedTuple):
     share: float
 
 
-class DrawnLists(Checkpointed):
+class DrawnLists(UserWords):
     """The latest drawn lists of each user row, as many as fit into 256 numbers of 64 bits: five of 20 places.
 
     So a user takes 2 KB at most, with up to a third more for blocks that are not full, and 6 bytes without such lists.
     """
 
     def __init__(self) -> None:
-        self._lists = SeenItems(WORDS)
+        super().__init__(WORDS)
 
     def keep(self, user: int, drawn: Drawn) -> None:
         """Keep a list of a user. The oldest that do not fit are lost."""
@@ -54,11 +53,11 @@ class DrawnLists(Checkpointed):
         head = [drawn.domain, drawn.list_ts, n]
         numbers = np.concatenate([weights, [rest, rest_new, drawn.share]]).view(np.int64)
         words = np.concatenate([drawn.items[:n], numbers, np.array(head, np.int64)])
-        self._lists.add(np.full(len(words), user), words)
+        self._add(user, words)
 
     def of(self, user: int) -> Iterator[Drawn]:
         """Yield the user's lists, the one added last first."""
-        words = self._lists.of(user)
+        words = self._words.of(user)
         end = len(words)
         while end >= HEAD:
             domain, list_ts, n = words[end - 3 : end].tolist()
@@ -76,7 +75,7 @@ class DrawnLists(Checkpointed):
 
         None if nobody knows. The impression must name its list, and begin with the first items of that list.
         """
-        if not shown.list_ts or self._lists.total == 0:
+        if not shown.list_ts or self.empty:
             return None
         for one in self.of(user):
             if one.list_ts == shown.list_ts and one.domain == shown.domain:
@@ -88,18 +87,3 @@ class DrawnLists(Checkpointed):
                 rest_new = one.pool.rest_new + float(weights[n:][new[n:]].sum())
                 return DrawnPool(weights[:n], new[:n], rest, rest_new), one.share
         return None
-
-    def drop_user(self, row: int) -> None:
-        """Forget the row: it is free, or stands for another user, from now on."""
-        self._lists.drop(row)
-
-    def drop_item(self, domain: int, row: int) -> None:
-        """Keep the lists: items are hashes, which say nothing of rows."""
-
-    def live(self) -> Any:
-        """Return what `load` takes."""
-        return self._lists.live()
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Load a state."""
-        self._lists.load(state)

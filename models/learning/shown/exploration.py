@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.plackett_luce import Pool, Shown, draw, pool_of, shown_of
+from models.exposure.plackett_luce import DrawnPool, Pool, draw, pool_of, shown_of
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -109,6 +109,6 @@ class DrawnOrder(NamedTuple):
     p: Floats
     pool: Pool
 
-    def shown(self) -> Shown:
+    def shown(self) -> DrawnPool:
         """Return what tells the probability of its order."""
         return shown_of(self.pool, self.order)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.plackett_luce import Shown as DrawnPool
+from models.exposure.plackett_luce import DrawnPool
 from models.learning.impressions import ShownLists
 from models.learning.shown.appeal import Appeal
-from models.learning.shown.click_model import ARMS, ClickModel
+from models.learning.shown.click_model import ClickModel
 from models.learning.shown.exploration import Candidates, Exploration
 from models.learning.shown.fatigue import passed_over
 from models.ranking.candidates import NOTHING, Added
@@ -20,7 +20,7 @@ from models.ranking.proposal import Proposed
 from models.ranking.ranker import BLOCK, NO_ROWS, Ranker
 from models.ranking.rankings import Ranked, Space, ranked
 from models.schema import Domain
-from models.settings import RankerSettings
+from models.settings import ARMS, SINGLE, RankerSettings
 from models.signals.registry import NAMES
 from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue, item_hash
@@ -34,8 +34,6 @@ RENEWED = 256
 """Impressions of a domain after which the strength of appeals is learned, and items of high appeal found, anew."""
 MORE = ("appeal", "fatigue")
 """What is added to the signals' contributions."""
-SINGLE = {"text": ARMS.index("text"), "popularity_3d": ARMS.index("popularity")}
-"""The arm whose score is one signal alone."""
 
 
 class Wish(NamedTuple):
@@ -55,7 +53,7 @@ class Wish(NamedTuple):
     def arm(self) -> int | None:
         """The number of the arm in `ARMS`; None for a signal that is no arm."""
         if self.only is not None:
-            return SINGLE.get(self.only)
+            return next((ARMS.index(arm) for arm, signal in SINGLE.items() if signal == self.only), None)
         return int(self.target_only)
 
 

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exposure.examination import Examination, prior_curve
-from models.learning.impressions import Impressions, Seen, ShownLists
+from models.learning.impressions import Impressions, ShownLists, Waiting
 from models.learning.resident_rows import RowTables
 from models.learning.shown.appeal import Appeal
-from models.learning.shown.click_model import ARMS, ClickModel, Examples, Met
+from models.learning.shown.click_model import ClickModel, Examples, Met
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
 from models.learning.shown.exploration import Candidates, Exploration
 from models.learning.shown.fatigue import examined, passed_over
-from models.learning.shown.list_maker import RENEWED, SINGLE, ListMaker, Made
+from models.learning.shown.list_maker import RENEWED, ListMaker, Made
 from models.ranking.candidates import Added
 from models.ranking.listing import weigh_all
-from models.settings import LearningSettings
+from models.settings import ARMS, SINGLE, LearningSettings
 from models.signals.registry import PLACES
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import item_hash
@@ -111,7 +111,7 @@ class ShownLearning(Checkpointed):
             for begin in range(0, len(some), TOGETHER):
                 self._learn(domain, some[begin : begin + TOGETHER])
 
-    def _learn(self, domain: int, seen: Sequence[Seen]) -> None:
+    def _learn(self, domain: int, seen: Sequence[Waiting]) -> None:
         """Learn from at most 64 shows and clicks of a domain."""
         described = self._described(domain, seen)
         clicked = np.array([one.clicked for one in seen], np.int64)[described.at]
@@ -147,7 +147,7 @@ class ShownLearning(Checkpointed):
             met = Met(described.at[of], described.x[of, 0], described.theta[of], mean[of], here)
             self.clicks.judge(domain, met)
 
-    def _examine(self, domain: int, seen: Seen, place: int) -> None:
+    def _examine(self, domain: int, seen: Waiting, place: int) -> None:
         """Let a click tell how often its rank is examined, if it is known how the list was drawn."""
         row = self._learner.users.get(seen.user)
         drawn = None if row is None else self.drawn.drawn(row, seen.shown)
@@ -157,7 +157,7 @@ class ShownLearning(Checkpointed):
             clicked[place] = True
             self.examination.add(domain, pool, clicked, share)
 
-    def _described(self, domain: int, seen: Sequence[Seen]) -> Described:
+    def _described(self, domain: int, seen: Sequence[Waiting]) -> Described:
         """Score what was shown as the ranker would now."""
         learner = self._learner
         catalogue, ranker = learner.catalogues[domain], learner.ranker
@@ -176,9 +176,8 @@ class ShownLearning(Checkpointed):
         x = np.zeros((len(rows), len(ARMS), 4))
         scores = np.zeros(proposed.rows.shape, np.float32)
         for arm, name in enumerate(ARMS):
-            if arm > 1:
-                signal = next(signal for signal, number in SINGLE.items() if number == arm)
-                scores = proposed.values[:, PLACES[signal]]
+            if name in SINGLE:
+                scores = proposed.values[:, PLACES[SINGLE[name]]]
             elif name == "full" or domain in ranker.target_only:
                 weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
             _centred(scores, proposed.sizes, at, found, x[:, arm])

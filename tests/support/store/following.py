@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
-from models.arms.arm_selector import NAMES, Arm, buckets
+from models.arms.arm_selector import NAMES, buckets
+from models.settings import Arm
 
 
 def follow(arms: ArmComparison, domain: str, arm: Arm, names: Iterable[str] = NAMES) -> None:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.arms.arm_comparison import SINGLE, ArmComparison
-from models.arms.arm_selector import Arm
+from models.arms.arm_comparison import ArmComparison
 from models.assessment.prequential import NDCG_LOSS, RMSE
 from models.schema import Domain, Interaction, Item
-from models.settings import LearningSettings
+from models.settings import SINGLE, Arm, LearningSettings
 from tests.support.learners.states import differences, read_back
 from tests.support.store.following import bucket, follow
 

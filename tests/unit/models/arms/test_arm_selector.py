@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arms.arm_selector import ARMS, EPOCH, NAMES, ArmSelector
+from models.arms.arm_selector import EPOCH, NAMES, ArmSelector
+from models.settings import ARMS
 from tests.support.store.following import bucket
 
 

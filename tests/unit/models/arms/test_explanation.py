@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from models.arms.arm_comparison import ArmComparison
-from models.arms.arm_selector import ARMS, Arm
 from models.arms.explanation import explain
 from models.schema import Domain, Interaction, Item
-from models.settings import LearningSettings, RankerSettings
+from models.settings import ARMS, Arm, LearningSettings, RankerSettings
 from models.threads import use_one_thread
 from tests.support.learners.described_items import put_described
 from tests.support.store.following import follow

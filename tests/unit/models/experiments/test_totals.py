@@ -9,7 +9,7 @@ import pytest
 
 from models.experiments.experiment import DEFAULT, Experiment, ListSettings
 from models.experiments.sums import ArmSums, UnitTotals
-from models.experiments.totals import ExperimentTotals, Seen, joined
+from models.experiments.totals import CountedImpression, ExperimentTotals, joined
 from models.settings import RankerSettings
 from models.state.snapshot import snapshot
 from tests.support.learners.states import decoded
@@ -23,8 +23,8 @@ ITEMS = np.arange(10, dtype=np.int64) * 0x1234567890ABCDEF
 USERS = 40
 
 
-def seen(user: int, time: int, list_ts: int = 0, domain: str = "movies") -> Seen:
-    return Seen(f"user-{user}", user, domain, time, list_ts)
+def seen(user: int, time: int, list_ts: int = 0, domain: str = "movies") -> CountedImpression:
+    return CountedImpression(f"user-{user}", user, domain, time, list_ts)
 
 
 def test_sums_of_users_are_those_of_their_totals() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.exposure.plackett_luce import Shown as DrawnPool
-from models.exposure.plackett_luce import odds_of_swap
+from models.exposure.plackett_luce import DrawnPool, odds_of_swap
 from models.learning.impressions import Shown
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
 
