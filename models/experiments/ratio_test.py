@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from models.experiments.sums import ArmSums, Numbers, UnitTotals
+from models.experiments.sums import ArmSums, Numbers
 
 Winner = Literal["a", "b", "open"]
 
@@ -79,11 +79,6 @@ def log_evidence(square: float, information: float) -> tuple[float, float]:
     total = sum(weights)
     mean_slope = sum(weight * slope for weight, (_, slope) in zip(weights, parts, strict=True)) / total
     return highest + log(total / len(parts)), mean_slope
-
-
-def compare(a: UnitTotals, b: UnitTotals, alpha: float = ALPHA) -> Comparison:
-    """Compare two arms by the totals of their units; see `compare_sums`."""
-    return compare_sums(ArmSums.of(a), ArmSums.of(b), alpha)
 
 
 def compare_sums(a: ArmSums, b: ArmSums, alpha: float = ALPHA) -> Comparison:

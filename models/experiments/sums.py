@@ -11,24 +11,6 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
-class UnitTotals(NamedTuple):
-    """Sums by unit (user or list) of one arm, (n,) each. A unit that was shown nothing need not be there.
-
-    before_shown, before_clicks: the same sums from before the experiment, which no arm can have changed; zeros without.
-    """
-
-    shown: Numbers
-    clicks: Numbers
-    before_shown: Numbers
-    before_clicks: Numbers
-
-    @property
-    def ratio(self) -> float:
-        """Clicks per impression; 0 without impressions."""
-        shown = float(self.shown.sum())
-        return float(self.clicks.sum()) / shown if shown else 0.0
-
-
 class ArmSums(NamedTuple):
     """What is known of the units of one arm. It is exact as long as every sum stays below 2^53.
 
@@ -45,13 +27,6 @@ class ArmSums(NamedTuple):
     def none(cls) -> ArmSums:
         """Return the sums of no unit."""
         return cls(0, 0, np.zeros(4), np.zeros((4, 4)))
-
-    @classmethod
-    def of(cls, totals: UnitTotals) -> ArmSums:
-        """Return the sums of these units."""
-        columns = np.stack(totals).astype(np.float64)
-        seen = int(np.count_nonzero(totals.shown))
-        return cls(seen, columns.shape[1], columns.sum(1), columns @ columns.T)
 
     @property
     def shown(self) -> float:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from models.experiments.experiment import Experiment, ListSettings, Unit
 from models.experiments.ratio_test import compare_sums, half_width
-from models.experiments.sums import ArmSums, UnitTotals
+from models.experiments.sums import ArmSums
 from models.experiments.totals import CountedImpression, ExperimentTotals
 from models.settings import RankerSettings
+from tests.support.unit_totals import UnitTotals
 
 USERS, LOOK, SEEDS = 1_000, 1_000, 100
 ARMS = ("a", "b")
@@ -58,7 +59,7 @@ def by_user(seed: int, world: World) -> Iterator[Sums]:
         shown, clicks = shown + more, clicks + rng.poisson(rate * (1 + world.lift * arm) * more)
         columns = np.stack([shown, clicks, past, past_clicks]).astype(float)
         used = (shown > 0) | (past > 0)
-        yield tuple(ArmSums.of(UnitTotals(*columns[:, used & (arm == b)])) for b in (False, True))  # type: ignore[misc]
+        yield tuple(UnitTotals(*columns[:, used & (arm == b)]).sums() for b in (False, True))  # type: ignore[misc]
 
 
 def by_list(seed: int, world: World) -> Iterator[Sums]:
@@ -74,7 +75,7 @@ def by_list(seed: int, world: World) -> Iterator[Sums]:
 
 def _lists(clicks: NDArray[np.float64]) -> ArmSums:
     none = np.zeros(len(clicks))
-    return ArmSums.of(UnitTotals(none + 1, clicks, none, none))
+    return UnitTotals(none + 1, clicks, none, none).sums()
 
 
 def naive(sums: Sums) -> bool:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from models.experiments.ratio_test import compare, half_width, log_evidence, smallest_lift, times_more
-from models.experiments.sums import UnitTotals
+from models.experiments.ratio_test import half_width, log_evidence, smallest_lift, times_more
+from tests.support.unit_totals import UnitTotals, compare
 
 SEEDS, USERS = 200, 1_000
 LOOK = 2_000

@@ -11,8 +11,8 @@ import pytest
 from models.experiments.arm_totals import ArmTotals
 from models.experiments.experiment import Experiment, ListSettings
 from models.experiments.status import ExperimentStatus, status_of
-from models.experiments.sums import ArmSums, UnitTotals
 from models.settings import RankerSettings
+from tests.support.unit_totals import UnitTotals
 
 SAME = ListSettings(10, 10, RankerSettings())
 
@@ -40,7 +40,7 @@ class World:
         for n, name in enumerate(names):
             own = kept & (arm == n)
             held = totals[name] = ArmTotals()
-            held.sums = ArmSums.of(UnitTotals(*(x[own] for x in (shown, clicks, before, past))))
+            held.sums = UnitTotals(*(x[own] for x in (shown, clicks, before, past))).sums()
         return status_of(experiment, totals, {"movies": 100})
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.experiments.experiment import DEFAULT, Experiment, ListSettings
-from models.experiments.sums import ArmSums, UnitTotals
 from models.experiments.totals import CountedImpression, ExperimentTotals, joined
 from models.settings import RankerSettings
 from models.state.snapshot import snapshot
 from tests.support.learners.states import decoded
+from tests.support.unit_totals import UnitTotals
 
 SAME = ListSettings(10, 10, RankerSettings())
 ARMS = {"a": SAME, "b": SAME}
@@ -45,7 +45,7 @@ def test_sums_of_users_are_those_of_their_totals() -> None:
         assert totals.shown(one._replace(domain="games"), ITEMS) == DEFAULT
     for arm, held in totals.arms["size"].items():
         rows = [row for row in range(USERS) if BY_USER.planned(f"user-{row}", "movies", 0) == arm]
-        wanted = ArmSums.of(UnitTotals(*expected[rows].T))
+        wanted = UnitTotals(*expected[rows].T).sums()
         assert (held.sums.seen, held.sums.units) == (wanted.seen, wanted.units)
         assert np.array_equal(held.sums.first, wanted.first)
         assert np.array_equal(held.sums.second, wanted.second)
@@ -70,7 +70,7 @@ def test_impressions_of_one_list_are_one_unit() -> None:
     for arm, held in totals.arms["order"].items():
         own = [n for (user, list_ts), n in units.items() if BY_LIST.arm(user, "movies", list_ts) == arm]
         shown, clicks = np.array(own, float).T
-        wanted = ArmSums.of(UnitTotals(shown, clicks, 0 * shown, 0 * shown))
+        wanted = UnitTotals(shown, clicks, 0 * shown, 0 * shown).sums()
         assert held.sums.units == wanted.units
         assert np.array_equal(held.sums.second, wanted.second)
         assert held.tops == clicks.sum()
