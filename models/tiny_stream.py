@@ -12,6 +12,7 @@ from models.arms.arm_comparison import ArmComparison
 from models.arms.explanation import explain
 from models.arms.fact_exchange import judge, outgoing
 from models.learning.learner import VECTOR_DIM
+from models.learning.shown.list_maker import Wish
 from models.rating.events import RatedBatch
 from models.rating.model import RatingModel
 from models.schema import Domain, Impression, Interaction, Item, Kind
@@ -142,7 +143,7 @@ def _events() -> Iterator[Interaction]:
 
 def _show(arms: ArmComparison, user: str, domain: str) -> None:
     """Publish lists, and let one be shown and clicked."""
-    (lines, *_) = arms.recommend([user, "nobody", None], domain, 5, 2, draw=START)
+    ((lines, _), *_) = arms.lists([user, "nobody", None], domain, Wish(5, draw=START), 2)
     items, full = tuple(line.item_id for line in lines), arms.full
     shown = Impression(domain, user, items, START, START, event_id=f"{domain}/{user}")
     full.impressions.take(shown, full.catalogues[full.index[domain]])
@@ -151,7 +152,7 @@ def _show(arms: ArmComparison, user: str, domain: str) -> None:
         Interaction(domain, "click", user, items[-1], START, impression=f"{domain}/{user}")
     )
     full.shown.learn()
-    arms.recommend([user, None], domain, 5, 2, draw=START + 1)
+    arms.lists([user, None], domain, Wish(5, draw=START + 1), 2)
 
 
 def _kind(value: float | None) -> Kind:

@@ -89,7 +89,9 @@ class Pipeline(Checkpointed):
         self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
+        batches = 0
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
+            batches += 1
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
             self._share()  # 8 share
             self._publish_if_due()  # 7 publish
@@ -98,9 +100,9 @@ class Pipeline(Checkpointed):
                 break
         self._share()  # 8 share
         self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
-        self._publish_if_due()  # 7 publish, if no batch came
-        learned = self.totals["learned"]
-        self.saving.save_if_due(learned, self.live, self._next_offsets)  # 9 checkpoint, commit
+        if not batches:
+            self._publish_if_due()  # 7 publish
+        self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()
         self.caught_up = self.caught_up or self.source.reached_start_end(self.offsets)
 
@@ -176,10 +178,6 @@ class Pipeline(Checkpointed):
             return
         if self.publishing is not None and self.source.items_read():
             self.publishing.publish_if_due(len(self.batcher), self.batcher.wait())
-
-    def committed(self, offsets: Offsets, seconds: float) -> None:
-        """See `SaveStage.committed`."""
-        self.saving.committed(offsets, seconds)
 
     # Start, end, state
 

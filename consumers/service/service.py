@@ -294,4 +294,4 @@ class Service:
         log.warning(may_throw_away(policy))
 
     def _on_checkpoint(self, offsets: dict[tuple[str, int], int], seconds: float) -> None:
-        self.pipeline.committed(offsets, seconds)
+        self.pipeline.saving.committed(offsets, seconds)

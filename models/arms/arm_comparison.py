@@ -15,9 +15,10 @@ from models.arms.arm_selector import ArmSelector, Task, buckets
 from models.arms.hits import Hits
 from models.arms.losses import ranks, rating_losses
 from models.assessment.prequential import NDCG_LOSS, RMSE, Prequential, ndcg_losses
-from models.experiments.experiment import Experiment, ListSettings
+from models.experiments.experiment import Experiment
 from models.learning.facts import Facts
 from models.learning.learner import Learner
+from models.learning.lister import PersonalList
 from models.learning.shown.list_maker import Wish
 from models.migration.arm_states import fitted
 from models.ranking.recommendation import Recommendation
@@ -197,29 +198,32 @@ class ArmComparison(Checkpointed):
         return Serving(arm, SINGLE.get(arm), arm == "target_only" and index in self.full.ranker.target_only)
 
     def recommend(
+        self, users: Sequence[str | None], domain: str, k: int, explain: int | None = None
+    ) -> list[list[Recommendation]]:
+        """Return the items of `lists`, which are not published, and so never drawn. k: items of a list."""
+        return [one.items for one in self.lists(users, domain, Wish(k), explain)]
+
+    def lists(
         self,
         users: Sequence[str | None],
         domain: str,
-        k: int,
+        wish: Wish,
         explain: int | None = None,
-        made: ListSettings | None = None,
-        draw: int | None = None,
-    ) -> list[list[Recommendation]]:
+        made_by: Arm | None = None,
+    ) -> list[PersonalList]:
         """Return the lists of `Learner.lists`, each made by the arm that the guard follows for that user.
 
-        made: how the lists of an experiment's arm are made, None for others. draw: the time when lists are published,
-        in ms; None: they are not, and so never drawn.
+        wish: what is wanted of them, of any arm. made_by: the arm that makes all of them instead.
         """
-        if made is None or made.made_by is None:
+        if made_by is None:
             serving = self._servings(users, domain)
         else:
-            serving = [self._by(made.made_by, self.full.index[domain])] * len(users)
-        ranker = None if made is None else made.ranker
-        lists: list[list[Recommendation]] = [[] for _ in users]
+            serving = [self._by(made_by, self.full.index[domain])] * len(users)
+        lists: list[PersonalList] = [PersonalList([]) for _ in users]
         for one in dict.fromkeys(serving):
             places = [n for n, other in enumerate(serving) if other == one]
-            wish = Wish(k, one.only, one.target_only, draw, ranker=ranker)
-            some = self.full.lists([users[n] for n in places], domain, wish, explain)
+            wanted = wish._replace(only=one.only, target_only=one.target_only)
+            some = self.full.lists([users[n] for n in places], domain, wanted, explain)
             for n, found in zip(places, some, strict=True):
                 lists[n] = found
         return lists

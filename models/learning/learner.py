@@ -20,7 +20,7 @@ from models.learning.exchange.foreign_facts import Folded, Located, fold, locate
 from models.learning.facts import Facts, ScoredEvent
 from models.learning.items.item_intake import ItemIntake
 from models.learning.learner_state import end_future, live_of, load_into
-from models.learning.lister import Lister
+from models.learning.lister import Lister, PersonalList
 from models.learning.pending_batch import Pending, PendingBatch
 from models.learning.resident_rows import OneDomain, ResidentRows, RowTables
 from models.learning.shown.list_maker import Wish
@@ -267,11 +267,11 @@ class Learner(Checkpointed):
         explain: the number of items with `why`, all by default. only: the one signal that ranks, None for all.
         target_only: use the target-only ranker.
         """
-        return self.lists(users, domain_name, Wish(k, only, target_only), explain)
+        return [made.items for made in self.lists(users, domain_name, Wish(k, only, target_only), explain)]
 
     def lists(
         self, users: Sequence[str | None], domain_name: str, wish: Wish, explain: int | None = None
-    ) -> list[list[Recommendation]]:
+    ) -> list[PersonalList]:
         """Return the lists of `recommend`; with `wish.draw` those to publish, which are drawn if lists explore."""
         domain = self.index[domain_name]
         return self.lister(domain, wish.only, wish.target_only).lists(self, users, wish, explain)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.learning.event_scorer import EventScorer
+from models.learning.shown.exploration import Candidates
 from models.learning.shown.list_maker import ListMaker, Made, Wish
 from models.ranking.candidates import ROOM
 from models.ranking.rankings import Ranked
@@ -15,6 +16,13 @@ from models.ranking.recommendation import Recommendation, pool_size, to_list
 
 if TYPE_CHECKING:
     from models.learning.learner import Learner
+
+
+class PersonalList(NamedTuple):
+    """A list for one user, best first or as drawn. drawn_from: its candidates, None if it was not drawn."""
+
+    items: list[Recommendation]
+    drawn_from: Candidates | None = None
 
 
 class Lister(NamedTuple):
@@ -52,7 +60,7 @@ class Lister(NamedTuple):
 
     def lists(
         self, learner: Learner, users: Sequence[str | None], wish: Wish, explain: int | None
-    ) -> list[list[Recommendation]]:
+    ) -> list[PersonalList]:
         """Return lists for people; see `Learner.lists`. users: ids."""
         how = wish.ranker or learner.list_settings
         k, diversity = wish.k, how.diversity
@@ -65,7 +73,10 @@ class Lister(NamedTuple):
             for user, made in zip(users, lists, strict=True):
                 learner.shown.keep(user, self.domain, wish.draw, made)
         catalogue, explained = learner.catalogues[self.domain], k if explain is None else explain
-        return [to_list(catalogue, made.ranked, k, explained, diversity, made.p) for made in lists]
+        return [
+            PersonalList(to_list(catalogue, made.ranked, k, explained, diversity, made.p), made.candidates)
+            for made in lists
+        ]
 
     def one(self, user: int | None, item: int) -> Ranked:
         """Return one item's score and contributions, even if it is not eligible. user, item: rows."""

@@ -9,7 +9,8 @@ from models.arms.arm_comparison import ArmComparison
 from models.experiments.experiment import Experiment, ListSettings
 from models.learning.items.item_neighbours import item_neighbours
 from models.learning.items.item_views import item_views
-from models.learning.shown.exploration import policy_name
+from models.learning.shown.exploration import Candidates, policy_name
+from models.learning.shown.list_maker import Wish
 from models.ranking.recommendation import Recommendation
 from serving.client.lists import DrawnFrom
 from serving.contract import (
@@ -55,9 +56,11 @@ class RecordBuilder:
 
     def __init__(self, arms: ArmComparison, keys: Keys, lists: ListOptions, started_ts: int) -> None:
         self._arms, self._keys = arms, keys
-        self._top, self._explain_top, self._ttl = lists[:3]
+        self._usual = ListSettings(lists.top, lists.explain_top, arms.full.list_settings)
+        """How lists are made that are in no experiment."""
+        self._ttl = lists.ttl_seconds
         self._similar = lists.similar
-        arms.full.shown.pools = {} if lists.pool else None
+        self._pool = lists.pool
         self._experiments = {d: one for one in arms.full.experiments.experiments for d in one.domains}
         """By domain."""
         self._started_ts = started_ts
@@ -129,48 +132,35 @@ class RecordBuilder:
         """Yield the lists of users who are in one arm of an experiment, or in none."""
         if not users:
             return
-        made, top, explained = None, self._top, self._explain_top
-        if made_by is not None:
-            made = made_by[0].arms[made_by[1]]
-            top, explained = made.top, made.explain_top
-        lists = self._arms.recommend(users, domain, top, explained, made, now_ms)
-        for user, items in zip(users, lists, strict=True):
-            record = self._drawn(domain, user, self._record(domain, items, now_ms, explained), items, made)
+        made = self._usual if made_by is None else made_by[0].arms[made_by[1]]
+        for user, (items, record) in zip(users, self._made(domain, users, now_ms, made), strict=True):
             if made_by is not None:
                 record.experiment, record.arm = made_by[0].name, made_by[1]
             yield user, items, list_write(self._keys.recommendations(user, domain), record, self._ttl)
 
     def popular(self, domain: str, now_ms: int) -> Write:
         """Return the write of the list for users without their own list."""
-        items = self._arms.recommend([None], domain, self._top, self._explain_top, draw=now_ms)[0]
-        record = self._record(domain, items, now_ms, self._explain_top)
-        record = self._drawn(domain, None, record, items)
+        ((_, record),) = self._made(domain, [None], now_ms, self._usual)
         return list_write(self._keys.popular(domain), record, None)
 
-    def _drawn(
-        self,
-        domain: str,
-        user: str | None,
-        record: RecommendationList,
-        items: Sequence[Recommendation],
-        made: ListSettings | None = None,
-    ) -> RecommendationList:
-        """Return a list with the policy that drew it, and the probability of each place, if lists are drawn.
+    def _made(
+        self, domain: str, users: Sequence[str | None], now_ms: int, made: ListSettings
+    ) -> Iterable[tuple[list[Recommendation], RecommendationList]]:
+        """Yield the items and the record of each user's list; drawn ones say by which policy, and how likely it was."""
+        wish = Wish(made.top, draw=now_ms, ranker=made.ranker)
+        for items, drawn_from in self._arms.lists(users, domain, wish, made.explain_top, made.made_by):
+            record = self._record(domain, items, now_ms, made.explain_top)
+            if made.ranker.explore > 0:
+                record.policy, record.p = policy_name(made.ranker.explore), [item.p for item in items]
+            if self._pool and drawn_from is not None:
+                record.pool = self._drawn_from(domain, drawn_from)
+            yield items, record
 
-        made: how the lists of an experiment's arm are made.
-        """
-        ranker = self._arms.full.list_settings if made is None else made.ranker
-        if ranker.explore > 0:
-            record.policy, record.p = policy_name(ranker.explore), [item.p for item in items]
-        full = self._arms.full
-        if full.shown.pools is not None:
-            found = full.shown.pools.pop((user, full.index[domain]), None)
-            if found is not None:
-                id_of = full.catalogues[full.index[domain]].id_of
-                ids = [id_of[row] for row in found.rows.tolist()]
-                new = [item for item, one in zip(ids, found.new.tolist(), strict=True) if one]
-                record.pool = DrawnFrom(ids, found.scores.tolist(), found.temperature, found.share, new)
-        return record
+    def _drawn_from(self, domain: str, candidates: Candidates) -> DrawnFrom:
+        id_of = self._arms.full.catalogues[self._arms.full.index[domain]].id_of
+        ids = [id_of[row] for row in candidates.rows.tolist()]
+        new = [item for item, one in zip(ids, candidates.new.tolist(), strict=True) if one]
+        return DrawnFrom(ids, candidates.scores.tolist(), candidates.temperature, candidates.share, new)
 
     def _record(
         self, domain: str, items: Sequence[Listable], now_ms: int, explained: int

@@ -14,8 +14,8 @@ from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.formats.registry import SchemaUnavailable
-from consumers.service.canary import canary
-from consumers.service.stages.microbatch import Batch, Batcher
+from consumers.service.canary import Canary, canary
+from consumers.service.stages.microbatch import Batch, Batcher, Entry
 from consumers.sharing.reroute import Reroute, Rerouted
 from consumers.source.protocol import Source, Unavailable
 from serving.metrics import Metrics
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 AT_ONCE_SECONDS = 0.005
 """If a poll takes no longer than this, its records were there before it."""
+UNCOUNTED = (Canary, Rerouted)
+"""What is neither a valid nor an invalid record of the domains."""
 PAUSE_SECONDS = 0.05
 LEAST_BACKOFF, MOST_BACKOFF = 0.1, 5.0
 """Seconds between two tries to read from a log that is unavailable."""
@@ -75,10 +77,13 @@ class IntakeStage:
         self._held = []
         for n, record in enumerate(records):
             try:
-                self._decode(record)
+                entry = self._decode(record)
             except SchemaUnavailable as error:
                 self._hold(records[n:], error)
                 return
+            self.batcher.add(record, entry, self._came_at)
+            if not isinstance(entry, UNCOUNTED):
+                self.parts.limits.count(record, isinstance(entry, Rejection))
         if records:
             self.problem, self._schema_backoff = None, 0.0
 
@@ -120,20 +125,17 @@ class IntakeStage:
         longest = self.parts.publish_in()
         return min(self.batcher.wait(), longest) if len(self.batcher) else longest
 
-    def _decode(self, record: Record) -> None:
-        """Decode a record into the batch that is being collected. Raises SchemaUnavailable or Stop."""
+    def _decode(self, record: Record) -> Entry:
+        """Return what the batch that is being collected gets. Raises SchemaUnavailable or Stop."""
         if record.topic == self._canary_topic:
-            self.batcher.add(record, canary(record), self._came_at)
-            return
+            return canary(record)
         first: Record | Rerouted = record if self.parts.reroute is None else self.parts.reroute.look(record)
         if isinstance(first, Rerouted):
-            self.batcher.add(record, first, self._came_at)
-            return
+            return first
         decoded = self.parts.decoder.decode(first)
         if isinstance(decoded, Rejection):
             self.parts.sink.send(dead_letter(first, decoded.reason, decoded.detail))
-        self.batcher.add(record, decoded, self._came_at)
-        self.parts.limits.count(record, isinstance(decoded, Rejection))
+        return decoded
 
     def batch(self) -> Batch | None:
         """Return the next micro-batch; None while none is due."""

@@ -18,7 +18,7 @@ from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary
 from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.listed_events import ListedEvents
-from consumers.service.stages.microbatch import Batch
+from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
@@ -31,8 +31,8 @@ from serving.publication.publication_queue import PublicationQueue
 
 log = structlog.get_logger()
 
-LIVE_EVENTS, BUSY_EVENTS, BACKLOG_EVENTS = 16, 64, 256
-"""Most events that are scored together: of a small batch, of one of 64 records or more, and while a backlog is read.
+BUSY_EVENTS, BACKLOG_EVENTS = 64, 256
+"""Most events that are scored together: of a batch of 64 records or more, and while a backlog is read.
 
 Items do not change while events are scored. More events together are faster, and a little less precise.
 """

@@ -10,8 +10,8 @@ from consumers.events.record import Offsets, Record
 from consumers.service.canary import Canary
 from consumers.sharing.reroute import Rerouted
 
-ENOUGH = 16
-"""Records that wait for no others. More of them together are hardly cheaper to learn."""
+LIVE_EVENTS = 16
+"""Most events of a small batch that are scored together. So many records wait for no others."""
 Entry = Decoded | Canary | Rerouted
 
 
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 class Batcher:
-    """Collects entries; `take` returns a batch once one is due: with `ENOUGH` entries, or after the age limit."""
+    """Collects entries; `take` returns a batch once one is due: with `LIVE_EVENTS` entries, or after the age limit."""
 
     def __init__(self, max_events: int, max_age: float, clock: Callable[[], float]) -> None:
         self._max_events = max_events
@@ -57,7 +57,7 @@ class Batcher:
 
     def take(self, flush: bool = False) -> Batch | None:
         """Return the next batch if one is due; with `flush` if there is any entry; else None."""
-        due = len(self._entries) >= min(ENOUGH, self._max_events)
+        due = len(self._entries) >= min(LIVE_EVENTS, self._max_events)
         if not due and not (self._entries and (flush or self.wait() <= 0.0)):
             return None
         entries, self._entries = self._entries[: self._max_events], self._entries[self._max_events :]

@@ -20,8 +20,6 @@ from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 0.0005
-"""Between two rounds of lists the log is asked for records, which takes longer than this."""
 HAND_OVER = 64
 """Writes that are handed to the publisher together. The first are sent while the others are made."""
 
@@ -59,9 +57,9 @@ class PublishStage:
 
         waiting: records that are not learned yet. spare: seconds until they are due.
         """
-        queue, since = self.parts.queue, self._clock() - self._published_at
-        idle = spare > 0 and queue.lists() > 0 and not self.budget.late and since >= LOOK_SECONDS
-        if idle or self.budget.prompt or since >= self._interval:
+        queue = self.parts.queue
+        idle = spare > 0 and queue.lists() > 0 and not self.budget.late
+        if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
             queue.let_lists_wait(self.budget.patience)
             budget = self.budget.take(waiting, queue.overdue())
             self.publish(min(budget, spare) if waiting and spare > 0 else budget)

@@ -36,6 +36,9 @@ class ShownStage:
 
     def __init__(self, learner: Learner, metrics: Metrics) -> None:
         self._learner, self._metrics = learner, metrics
+        self._counters = {
+            "drawn": metrics.drawn_places, "explored": metrics.explored_places, "new": metrics.new_item_shows,
+        }  # fmt: skip
         self._recent = defaultdict[str, RecentShows](RecentShows)
         self._since = Counter[str]()
         """Items shown by domain since their concentration was last measured."""
@@ -92,13 +95,8 @@ class ShownStage:
         """Let what was shown since the last call be learned, and add it to the metrics."""
         shown, metrics = self._learner.shown, self._metrics
         shown.learn()
-        told = {
-            "drawn": metrics.drawn_places,
-            "explored": metrics.explored_places,
-            "new": metrics.new_item_shows,
-        }
         for (number, counted), count in shown.counts.items():
-            told[counted].labels(self._learner.domains[number].name).inc(count)
+            self._counters[counted].labels(self._learner.domains[number].name).inc(count)
         shown.counts.clear()
         for domain, shows in self._shows.items():
             for label in np.flatnonzero(shows).tolist():

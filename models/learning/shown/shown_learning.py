@@ -15,7 +15,7 @@ from models.learning.resident_rows import RowTables
 from models.learning.shown.appeal import Appeal
 from models.learning.shown.click_model import ClickModel, Examples, Met
 from models.learning.shown.drawn_lists import Drawn, DrawnLists
-from models.learning.shown.exploration import Candidates, Exploration
+from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import examined, passed_over
 from models.learning.shown.list_maker import RENEWED, ListMaker, Made
 from models.ranking.candidates import Added
@@ -74,8 +74,6 @@ class ShownLearning(Checkpointed):
         self.drawn = DrawnLists()
         self.counts = Counter[tuple[int, Counted]]()
         """By domain: places of published lists that were drawn, those of them that explore, and shows of new items."""
-        self.pools: dict[tuple[str | None, int], Candidates] | None = None
-        """What lists were drawn from that are about to be published, by user and domain. None: nobody asks."""
         self.tables: list[RowTables] = [lists, self.appeal, self.drawn]
         """What has a row of each user or item, besides the learner's own tables."""
         exploration = self.exploration = Exploration(settings.ranker.explore, settings.seed)
@@ -90,8 +88,6 @@ class ShownLearning(Checkpointed):
     def keep(self, user: str | None, domain: int, list_ts: int, made: Made) -> None:
         """Keep how a list was drawn that is published, if it was drawn. list_ts: its `published_ts`."""
         row = None if user is None or made.pool is None else self._learner.users.get(user)
-        if self.pools is not None and made.candidates is not None:
-            self.pools[user, domain] = made.candidates
         if made.p is not None:
             self.counts[domain, "drawn"] += len(made.p)
             self.counts[domain, "explored"] += made.explored

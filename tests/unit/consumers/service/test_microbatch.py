@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
-from consumers.service.stages.microbatch import ENOUGH, Batch, Batcher
+from consumers.service.stages.microbatch import LIVE_EVENTS, Batch, Batcher
 from tests.support.clock import Clock
 
 REJECTED = Rejection("null_value", "d")
@@ -106,10 +106,10 @@ def test_a_full_batch_is_due_at_once() -> None:
 def test_enough_records_wait_for_no_others() -> None:
     """A batch takes what is there, up to its size, as soon as it is worth it."""
     batcher = Batcher(100, 1.0, Clock(100.0))
-    fill(batcher, ENOUGH - 1)
+    fill(batcher, LIVE_EVENTS - 1)
     assert batcher.take() is None
-    fill(batcher, 5, start=ENOUGH - 1)
-    assert offsets(batcher.take()) == list(range(ENOUGH + 4))
+    fill(batcher, 5, start=LIVE_EVENTS - 1)
+    assert offsets(batcher.take()) == list(range(LIVE_EVENTS + 4))
 
 
 def test_a_record_has_waited_since_it_may_have_come() -> None:

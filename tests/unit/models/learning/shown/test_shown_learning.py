@@ -48,7 +48,7 @@ def click(model: Learner, user: str, item: str, at: int) -> None:
 
 
 def lines(model: Learner, user: str, k: int = 20, draw: int | None = None) -> list[Recommendation]:
-    return model.lists([user], "movies", Wish(k, draw=draw))[0]
+    return model.lists([user], "movies", Wish(k, draw=draw))[0].items
 
 
 def played(explore: float = 0.0) -> Learner:
