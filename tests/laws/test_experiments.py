@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ from consumers.sharing.layout import partition_of
 from models.experiments.arm_totals import ArmTotals
 from models.experiments.totals import joined
 from models.migration.reshard import Plan
-from models.state.checkpoint import CheckpointDirectory
-from models.state.snapshot import mark_clean, snapshot
+from models.state.snapshot import snapshot
 from tests.support.doubles import Abort, ListSource
 from tests.support.learners.states import decoded, differences
+from tests.support.log.crashes import assert_increments_hold_all, resumed, until_abort
 from tests.support.log.one_log import BATCH, LOG, START, run_out
 from tests.support.log.shown_log import with_impressions
 from tests.support.log.user_log import INTERACTIONS, PARTITIONS, settings_of, user_log
@@ -78,38 +76,15 @@ def test_crash_and_resume(uncrashed: Pipeline, crash: int, saved: int, poll: int
     """The state is the same, bit for bit: each impression and click counts once."""
     source = ListSource([*SHOWN[:crash], Abort(), *SHOWN[crash:]], poll)
     first = pipeline(source)
-    first.restore()
-    taken = [snapshot(first.state())]
-    with contextlib.suppress(Abort):
-        while not source.exhausted:
-            first.step()
-            taken.append(snapshot(first.state()))
-    state = decoded(taken[max(0, len(taken) - 1 - saved)])
-    second = pipeline(source)
-    second.load(state)
-    source.start(second.offsets, state["identity"])
-    run_out(second, source)
+    taken = [snapshot(first.state()) for _ in until_abort(first, source)]
+    second = resumed(pipeline, source, decoded(taken[max(0, len(taken) - 1 - saved)]))
     assert differences(decoded(snapshot(uncrashed.state())), decoded(snapshot(second.state()))) == []
     assert totals(second) == totals(uncrashed)
 
 
 def test_increments_hold_all_that_changed(tmp_path: Path) -> None:
     """A whole state and the increments after it are the present state, over restarts."""
-    rng, source = random.Random(5), ListSource(SHOWN, 40)
-    running = pipeline(source)
-    running.restore()
-    directory = CheckpointDirectory(tmp_path)
-    while not source.exhausted:
-        running.step()
-        directory.save(snapshot(running.live(), increment=directory.newest is not None))
-        state, problems = CheckpointDirectory(tmp_path, read_only=True).load()
-        assert problems == []
-        assert state is not None
-        assert differences(decoded(snapshot(running.state())), state) == []
-        if rng.random() < 0.3:
-            running = pipeline(source)
-            running.load(state)
-            mark_clean(running.live(), state)
+    assert_increments_hold_all(pipeline, ListSource(SHOWN, 40), tmp_path)
 
 
 def test_totals_are_those_of_users_who_are_known(uncrashed: Pipeline) -> None:

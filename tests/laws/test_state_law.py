@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.support.clock import Clock
 from tests.support.doubles import Abort, ListSink, ListSource
 from tests.support.learners.checkpointers import always_due
 from tests.support.learners.states import decoded, differences
+from tests.support.log.crashes import resumed, until_abort
 from tests.support.log.one_log import LOG, pipeline, run_out
 
 
@@ -43,18 +43,8 @@ def test_crash_and_resume(uncrashed: dict[str, Any], crash: int, saved: int, pol
     """A crash after any record, with a checkpoint any number of batches earlier, does not change a bit."""
     source = ListSource([*LOG[:crash], Abort(), *LOG[crash:]], poll)
     first = pipeline(source)
-    first.restore()
-    taken = [snapshot(first.state())]
-    with contextlib.suppress(Abort):
-        while not source.exhausted:
-            first.step()
-            taken.append(snapshot(first.state()))
-    assert not source.exhausted
-    state = decoded(taken[max(0, len(taken) - 1 - saved)])
-    second = pipeline(source)
-    second.load(state)
-    source.start(second.offsets, state["identity"])
-    run_out(second, source)
+    taken = [snapshot(first.state()) for _ in until_abort(first, source)]
+    second = resumed(pipeline, source, decoded(taken[max(0, len(taken) - 1 - saved)]))
     assert differences(uncrashed, decoded(snapshot(second.state()))) == []
 
 
@@ -85,17 +75,9 @@ def test_each_event_is_learned_exactly_once() -> None:
     source = ListSource([*LOG[:200], Abort(), *LOG[200:]], 50)
     clock = Clock()
     first = pipeline(source, clock=clock)
-    first.restore()
-    state = decoded(snapshot(first.state()))
-    with contextlib.suppress(Abort):
-        while not source.exhausted:
-            first.step()
-            state = decoded(snapshot(first.state()))
-    assert not source.exhausted
-    second = pipeline(source, clock=clock)
-    second.load(state)
-    source.start(second.offsets, state["identity"])
-    run_out(second, source)
+    for _ in until_abort(first, source):
+        state = decoded(snapshot(first.state()))
+    second = resumed(lambda again: pipeline(again, clock=clock), source, state)
     clock.now += 10.0  # the last batch is due
     second.step()
     plain_source = ListSource(LOG)
