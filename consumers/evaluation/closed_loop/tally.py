@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.simulator.closed_loop.records import Look
 from consumers.simulator.closed_loop.world import Ints, World
+from models.assessment.concentration import gini
 
 Floats = NDArray[np.float64]
 ENOUGH = 20
@@ -36,9 +37,7 @@ class Tally:
 
     def before(self, time: int, user: int, domain: int, rows: Ints) -> None:
         """Note a list that its user is about to see."""
-        world = self._world
-        got = world.click_probabilities(user, domain, rows, time).sum()
-        self.regret[time - self._begin] = world.best_clicks(user, domain, time) - got
+        self.regret[time - self._begin] = self._world.regret(user, domain, rows, time)
 
     def after(self, look: Look) -> None:
         """Note what the user did."""
@@ -75,7 +74,7 @@ def outcome(world: World, tally: Tally) -> Outcome:
         float(tally.clicks.sum()),
         float(tally.regret.sum()),
         float(tally.clicks[-(settings.impressions // 5) :].sum()),
-        gini(tally.shows.ravel()),
+        gini(tally.shows.ravel().astype(float), tally.shows.size),
         float(waits.mean()) if len(waits) else np.nan,
         float((early[best] >= ENOUGH).mean()) if best.any() else np.nan,
     )
@@ -90,16 +89,3 @@ def _of_new_items(world: World, tally: Tally) -> tuple[Floats, Ints, Floats]:
         early.append(tally.early_clicks[domain, new])
         appeal.append(items.appeal[new])
     return np.concatenate(waits).astype(float), np.concatenate(early), np.concatenate(appeal)
-
-
-def gini(counts: NDArray[Any]) -> float:
-    """Return the Gini coefficient: 0 if all counts are equal, near 1 if one has all.
-
-    `Σ (2 i - n - 1) x_i / (n Σ x)` over the counts x in ascending order.
-
-    >>> gini(np.array([2, 2, 2])), round(gini(np.array([0, 0, 6])), 3)
-    (0.0, 0.667)
-    """
-    ordered, n = np.sort(counts.astype(float)), len(counts)
-    total = ordered.sum()
-    return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total)) if total else 0.0

@@ -141,8 +141,7 @@ class Counts:
     def before(self, time: int, user: int, domain: int, rows: Ints) -> None:
         """Note a list that its user is about to see."""
         self.empty += not len(rows)
-        got = self._world.click_probabilities(user, domain, rows, time).sum()
-        self._regret += self._world.best_clicks(user, domain, time) - float(got)
+        self._regret += self._world.regret(user, domain, rows, time)
 
     def after(self, look: Look) -> None:
         """Note what the user did."""

@@ -132,6 +132,11 @@ class World:
         best = np.sort(np.partition(chances, len(chances) - LIST)[-LIST:])[::-1]
         return float(best @ self.examination)
 
+    def regret(self, user: int, domain: int, items: Ints, time: int) -> float:
+        """Return the expected clicks of the best list for a user at a time, minus those of this list. items: rows."""
+        got = self.click_probabilities(user, domain, items, time).sum()
+        return self.best_clicks(user, domain, time) - float(got)
+
     # What happens
 
     def show(self, user: int, domain: int, items: Ints, time: int) -> NDArray[np.bool_]:

@@ -16,6 +16,8 @@ def test_by_hand() -> None:
     assert gini(np.array([5.0]), 100) == pytest.approx(0.99)
     assert gini(np.array([3.0, 1.0, 2.0]), 3) == pytest.approx(2 / 9)
     assert gini(np.zeros(0), 5) == 0.0
+    assert gini(np.zeros(4), 4) == 0
+    assert gini(np.array([1, 3]), 2) == pytest.approx(0.25)
 
 
 def test_few_shows_say_nothing() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
-from consumers.evaluation.closed_loop import tally as module
 from consumers.evaluation.closed_loop.figures import world_figures
-from consumers.evaluation.closed_loop.tally import NEVER, Outcome, Tally, gini, outcome
+from consumers.evaluation.closed_loop.tally import NEVER, Outcome, Tally, outcome
 from consumers.simulator.closed_loop.records import Look
 from consumers.simulator.closed_loop.world import World
 
@@ -20,13 +17,6 @@ def made() -> World:
 
 def look(time: int, domain: int, rows: list[int], clicked: list[bool]) -> Look:
     return Look(time, 0, domain, np.array(rows), np.array(clicked), 0, 0)
-
-
-def test_the_example_holds_and_gini_knows_its_ends() -> None:
-    """Equal counts give 0, one item with everything gives (n - 1) / n, and nothing at all gives 0."""
-    assert doctest.testmod(module).failed == 0
-    assert gini(np.zeros(4)) == 0
-    assert gini(np.array([1, 3])) == pytest.approx(0.25)
 
 
 def test_shows_and_clicks_are_counted_by_item() -> None:
