@@ -16,7 +16,7 @@ from models.signals.covisit_scores import SIGNALS
 from models.signals.signal import Asked, Items, Scratch
 from models.tables.decayed_counts import EVER, HELD
 from models.tables.hash_index import row_of
-from models.text.nearest import Searched, dot, nearest
+from models.text.nearest import Searched, at_least, dot, nearest
 
 TOP_OF_EACH = 30
 """How many candidates each signal proposes."""
@@ -56,15 +56,6 @@ def take(row: int, rows: NDArray[np.int32], count: int, eligible: NDArray[np.boo
     stamp[row] = closed + 1
     rows[count] = row
     return count + 1
-
-
-@kernel
-def at_least(values: NDArray[np.int32], bar: Any) -> Any:
-    """Return the number of values that are at least `bar`. values: (n,)."""
-    reached = 0
-    for n in range(len(values)):
-        reached += values[n] >= bar
-    return reached
 
 
 @kernel
@@ -116,10 +107,8 @@ def take_highest(
     low, high = bar_of(keys, TOP_OF_EACH)  # both at least 1: a sum of 0 proposes nothing
     left = TOP_OF_EACH
     for first in range(0, len(keys), BLOCK):
-        last, reached = min(first + BLOCK, len(keys)), 0
-        for n in range(first, last):
-            reached += keys[n] >= high
-        if reached == 0:
+        last = min(first + BLOCK, len(keys))
+        if at_least(keys[first:last], high) == 0:
             continue
         for n in range(first, last):
             if keys[n] >= high:
@@ -184,26 +173,16 @@ def choose(
     copy_keys(met, scratch)
     for which in range(len(PROPOSING)):
         count = take_highest(scratch.keys[which, :met], rows, count, items, scratch)
-    closed, best = 2 * scratch.epoch[0], scratch.best
+    closed, found = 2 * scratch.epoch[0], scratch.found
     profile, vector = asked.profile[event], asked.vector[event]
     if dot(profile, profile) > 0:
-        found = nearest(
-            profile,
-            Searched(items.units, items.text, items.open, scratch.stamp, closed),
-            best,
-            scratch.probes,
-        )
-        for n in range(found):
-            count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
+        near = nearest(profile, Searched(items.units, items.text, items.open, scratch.stamp, closed), found)
+        for n in range(near):
+            count = take(found.rows[n], rows, count, items.open, scratch.stamp, closed)
     if len(items.network) > 0:
-        found = nearest(
-            vector,
-            Searched(items.network, items.near, items.open, scratch.stamp, closed),
-            best,
-            scratch.probes,
-        )
-        for n in range(found):
-            count = take(best.rows[n], rows, count, items.open, scratch.stamp, closed)
+        near = nearest(vector, Searched(items.network, items.near, items.open, scratch.stamp, closed), found)
+        for n in range(near):
+            count = take(found.rows[n], rows, count, items.open, scratch.stamp, closed)
     return fill_up(rows, count, items, scratch) if count < FEWEST else count
 
 

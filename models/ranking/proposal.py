@@ -25,10 +25,8 @@ from models.signals.registry import KNOTS, LAYOUT, PLACES, fill
 from models.signals.signal import Asked, Columns, Items, Scratch, Visits
 from models.signals.text_affinity import OWN_LATEST
 from models.tables.neighbour_lists import SIZES
-from models.text.nearest import best_of
+from models.text.nearest import room_to_find
 
-PROBES = 256
-"""The most inverted lists that one search reads."""
 MET = 2 * LATEST * SIZES[-1]
 """The most co-visit sums that one question can have."""
 LAST_EPOCH = 2**30 - 1
@@ -89,7 +87,7 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
     return Scratch(
         np.zeros(1, np.int64), np.zeros(slots, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int32),
         np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros((len(PROPOSING), MET), np.int32),
-        np.zeros((OWN_LATEST + 1, dim), np.float32), best_of(TOP_OF_EACH), best_of(PROBES), np.zeros(ROOM, np.float32),
+        np.zeros((OWN_LATEST + 1, dim), np.float32), room_to_find(TOP_OF_EACH, rows), np.zeros(ROOM, np.float32),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.text.nearest import Best, Lists
+from models.text.nearest import Found, Lists
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -111,8 +111,8 @@ class Scratch(NamedTuple):
     mark: (slots,) epoch · 2^32 + 1 + place in `sums`, or epoch · 2^32 for a slot that does not count. place: (rows,)
     epoch · 2^32 + place in `sums`. stamp: (rows,) 2 · epoch for an item that the user had, 2 · epoch + 1 for a
     candidate. sums: (room, kinds) co-visit sums of the rows `touched`, (room,). keys: (kinds, room) the bits of sums
-    that propose items. own: (21, dim) text directions of the user's own latest items, then of their mean. best,
-    probes: working memory of `nearest`. scores: (candidates,).
+    that propose items. own: (21, dim) text directions of the user's own latest items, then of their mean. found: by
+    `nearest`. scores: (candidates,).
     """
 
     epoch: Int64s
@@ -123,8 +123,7 @@ class Scratch(NamedTuple):
     touched: Int32s
     keys: Int32s
     own: Float32s
-    best: Best
-    probes: Best
+    found: Found
     scores: Float32s
 
 

@@ -93,17 +93,15 @@ def seat(blocks: Blocks, slot: int, neighbour: int) -> int:
 
 @kernel
 def find(ids: NDArray[np.int32], begin: int, room: int, wanted: int) -> int:
-    """Return the place of `wanted` in a block, as an index of `ids`, or -1. Eight places are compared at once."""
-    end = begin + room
-    for first in range(begin, end, 8):
-        hit = False
-        for place in range(first, first + 8):
-            hit |= ids[place] == wanted
-        if hit:
-            for place in range(first, first + 8):
-                if ids[place] == wanted:
-                    return place
-    return -1
+    """Return the first place of `wanted` in a block, as an index of `ids`, or -1.
+
+    The loop has no exit and keeps numbers of 32 bits, so that the compiler compares many places at once.
+    """
+    held, none = ids[begin : begin + room], np.int32(room)
+    at = none
+    for place in range(len(held)):
+        at = min(at, np.int32(place) if held[place] == wanted else none)
+    return begin + int(at) if at < room else -1
 
 
 class NeighbourLists(Checkpointed):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.text.inverted_lists import VectorIndex
-from models.text.nearest import Searched, best_of, nearest
+from models.text.nearest import Searched, nearest, room_to_find
 from models.threads import use_one_thread
 
 DIM, CLUSTERS, QUERIES, TOP = 64, 2000, 300, 30
@@ -57,15 +57,13 @@ def measure(name: str, vectors: NDArray[np.float32], queries: NDArray[np.float32
     """Print recall, and what a search, a change of some vectors and one of all vectors cost."""
     random, rows = np.random.default_rng(1), len(vectors)
     index, eligible = VectorIndex(DIM, limit=rows // 2), random.random(rows) < 0.95
-    closed, best, probes = np.zeros(rows, np.int32), best_of(TOP), best_of(256)
+    closed, room = np.zeros(rows, np.int32), room_to_find(TOP, rows)
     made = seconds(lambda: index.all_changed(vectors))
     listed = seconds(lambda: index.lists(vectors, rows))
 
     def search(query: NDArray[np.float32]) -> set[int]:
-        found = nearest(
-            query, Searched(vectors, index.lists(vectors, rows), eligible, closed, 1), best, probes
-        )
-        return set(best.rows[:found].tolist())
+        found = nearest(query, Searched(vectors, index.lists(vectors, rows), eligible, closed, 1), room)
+        return set(room.rows[:found].tolist())
 
     search(queries[0])  # compiles, or reads what was compiled
     index.changed(random.choice(rows, STEP, replace=False))

@@ -11,7 +11,7 @@ from models.learning.learner import Learner
 from models.signals.covisitation import KINDS
 from models.tables.catalogue import Catalogue
 from models.tables.decayed_counts import EVER
-from models.text.nearest import Searched, best_of, nearest
+from models.text.nearest import Searched, nearest, room_to_find
 
 PRIOR = 20.0
 """Damps `together` of items with few events: two items with one event each, of one user, are not yet alike."""
@@ -21,8 +21,6 @@ last one in 7.2 % of cases on MovieLens (9,066 items) and 2.4 % on Amazon food a
 and 0.9 % without damping and text, and 2.3 and 2.0 % by text alone (hashing encoder, the last fifth of each set)."""
 SEARCHED = 3
 """The vectors give this many times the wanted items as candidates."""
-PROBES = 128
-"""The most lists of an approximate index that a search reads."""
 
 
 class Neighbour(NamedTuple):
@@ -88,8 +86,8 @@ def _nearest(catalogue: Catalogue, row: int, k: int) -> NDArray[np.int64]:
     if not catalogue.has_vector[row]:
         return np.zeros(0, np.int64)
     directions, size = catalogue.directions, catalogue.size
-    best = best_of(k + 1)  # the item itself may be among them
+    found = room_to_find(k + 1, size)  # the item itself may be among them
     closed = np.zeros(len(catalogue.recommendable), np.int32)
     searched = Searched(directions.units, directions.lists(size), catalogue.recommendable, closed, 1)
-    found = nearest(directions.units[row], searched, best, best_of(PROBES))
-    return best.rows[:found].astype(np.int64)
+    near = nearest(directions.units[row], searched, found)
+    return found.rows[:near].astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.text.inverted_lists import VectorIndex
-from models.text.nearest import Searched, best_of, nearest
+from models.text.nearest import Searched, nearest, room_to_find
 
 
 def top(
@@ -17,8 +17,8 @@ def top(
     k: int,
 ) -> list[int]:
     """Return the rows that a search finds."""
-    best, closed = best_of(k), np.zeros(len(vectors), np.int32)
+    found, closed = room_to_find(k, len(vectors)), np.zeros(len(vectors), np.int32)
     lists = index.lists(vectors, len(vectors))
-    found = nearest(query, Searched(vectors, lists, allowed, closed, 1), best, best_of(256))
-    rows: list[int] = best.rows[:found].tolist()
+    near = nearest(query, Searched(vectors, lists, allowed, closed, 1), found)
+    rows: list[int] = found.rows[:near].tolist()
     return rows

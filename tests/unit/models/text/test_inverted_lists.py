@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.state.tracked_tables import full_state
 from models.text.inverted_lists import FILLS, LOOSE, VectorIndex
-from models.text.nearest import NONE, Searched, best_of, nearest, offer
+from models.text.nearest import Searched, nearest, room_to_find, take_best
 from tests.support.learners.nearest import top
 from tests.support.learners.states import differences
 
@@ -44,19 +44,23 @@ def exact(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> se
     return set(rows[np.argsort(-scores[rows])[:k]].tolist())
 
 
-@pytest.mark.parametrize("k", [1, 2, 7, 30])
-def test_a_heap_keeps_the_highest(k: int) -> None:
-    """The lowest kept score is always at the root."""
-    random = np.random.default_rng(k)
-    best = best_of(k)
-    best.scores[:], best.rows[:] = -np.inf, NONE
-    scores = random.normal(size=200).astype(np.float32)
-    for row, score in enumerate(scores.tolist()):
-        if score > best.scores[0]:
-            offer(best.scores, best.rows, k, score, row)
-        assert best.scores[0] == best.scores.min()
-    np.testing.assert_array_equal(np.sort(best.scores)[::-1], np.sort(scores)[::-1][:k])
-    np.testing.assert_array_equal(scores[best.rows], best.scores)
+@pytest.mark.parametrize("k", [1, 2, 7, 30, 250])
+@pytest.mark.parametrize("kinds", [3, 10_000])
+def test_the_best_offers_are_the_head_of_a_sort(k: int, kinds: int) -> None:
+    """The best offers are those of a stable sort, in the order of the offers, with few kinds of scores too."""
+    random, found = np.random.default_rng(k), room_to_find(k, 200)
+    scores = (random.integers(0, kinds, 200) / kinds - 0.5).astype(np.float32)
+    found.scores[:], found.read[:] = scores, np.arange(200) + 7
+    taken = take_best(found, 200, k, found.rows)
+    expected = np.sort(np.argsort(-scores, kind="stable")[:k]) + 7
+    assert found.rows[:taken].tolist() == expected.tolist()
+
+
+def test_a_query_that_is_not_finite_is_near_to_none() -> None:
+    vectors = clustered()
+    query = np.full(DIM, np.nan, np.float32)
+    assert top(filled(vectors), vectors, query, everything(vectors), 30) == []
+    assert top(filled(vectors, limit=10_000), vectors, query, everything(vectors), 30) == []
 
 
 @pytest.mark.parametrize("rows", [5, 30, 700])
@@ -67,9 +71,9 @@ def test_without_an_index_the_nearest_are_the_head_of_a_full_sort(rows: int) -> 
     allowed, closed = random.random(rows) < 0.7, random.integers(0, 4, rows).astype(np.int32)
     lists = filled(vectors, limit=1000).lists(vectors, rows)
     for query in clustered(20, 1):
-        best = best_of(30)
-        found = nearest(query, Searched(vectors, lists, allowed, closed, 2), best, best_of(256))
-        assert set(best.rows[:found].tolist()) == exact(vectors @ query, allowed & (closed != 2), 30)
+        found = room_to_find(30, rows)
+        near = nearest(query, Searched(vectors, lists, allowed, closed, 2), found)
+        assert set(found.rows[:near].tolist()) == exact(vectors @ query, allowed & (closed != 2), 30)
 
 
 def test_finds_nearly_all_of_the_highest() -> None:
