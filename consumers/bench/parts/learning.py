@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from itertools import islice
 
@@ -26,6 +27,7 @@ def make_arms(stream: Stream, threads: int = 1) -> ArmComparison:
     while some := dict(islice(texts, TEXTS_AT_ONCE)):
         arms.put_text_vectors(dict(zip(some, encoder.encode(list(some.values())), strict=True)), idle=False)
     arms.put_text_vectors({}, idle=True)
+    gc.freeze()  # as `run` does at its start: the stream in memory would be looked through again and again
     return arms
 
 
