@@ -8,8 +8,9 @@ from typing import get_args
 import click
 import msgspec
 
-from consumers.cli.options import JSON, NEEDED_CONFIG, write_json
+from consumers.cli.options import JSON, NEEDED_CONFIG, gathered, write_json
 from consumers.config.loader import load_for_all
+from consumers.dead_letters.options import ResendOptions
 from consumers.errors import BUG, Stop
 from consumers.events.rejection import Reason
 from consumers.terminal import log
@@ -90,21 +91,26 @@ def show(id_: str, config: Path, json_file: Path | None) -> int:
 @REASON
 @TOPIC
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@click.option("--force", is_flag=True, help="Send also what would become a dead letter again.")
 @JSON
+@gathered(ResendOptions)
 def replay(
+    options: ResendOptions,
     ids: tuple[str, ...],
     config: Path,
     reason: str | None,
     topic: str | None,
-    dry_run: bool,
     json_file: Path | None,
 ) -> int:
     """Send raw keys and values back to their topics, with their first timestamps, each once.
 
     Without an ID, --reason or --topic, all letters are sent.
 
+    Each letter is decoded first, with this config. One that would become a dead letter again is not sent: this helps
+    after a fix of the config or the schema registry. An event that is wrong itself must be sent again by its producer.
+
     Each letter that was sent gets a mark in the dead-letter topic, so a second replay leaves it out. Truncated letters
-    are refused. Exit code 1 if some could not be sent.
+    are refused. Exit code 1 if some were not sent.
 
     \b
     Examples:
@@ -115,13 +121,18 @@ def replay(
     from consumers.dead_letters.topic_reader import LetterLog, parse_id  # noqa: PLC0415
 
     wanted = Wanted(reason, topic, frozenset(parse_id(text) for text in ids))
-    settings = load_for_all(config, need_domains=False).kafka
-    with LetterLog(settings) as letters:
-        report = replay_letters(settings, letters, wanted, dry_run, click.echo)
+    settings = load_for_all(config, need_domains=False)
+    with LetterLog(settings.kafka) as letters:
+        report = replay_letters(settings, letters, wanted, options, click.echo)
     write_json(json_file, msgspec.to_builtins(report))
-    verb = "would be sent" if dry_run else "sent"
+    verb = "would be sent" if options.dry_run else "sent"
     click.echo(
         f"{verb}: {report.sent:,}; sent back before: {report.replayed_before:,}; "
-        f"could not be sent: {len(report.refused):,}"
+        f"not sent: {len(report.refused):,}"
     )
+    if report.unmended:
+        click.echo(
+            f"{report.unmended:,} would become dead letters again: mend the config or the schema registry, or let the "
+            "producer send the events anew. --force sends them all the same"
+        )
     return BUG if report.refused else 0

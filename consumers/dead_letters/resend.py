@@ -10,10 +10,15 @@ import msgspec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from consumers.config.schema import KafkaConfig
+from consumers.config.schema import Settings
+from consumers.dead_letters.options import ResendOptions
 from consumers.dead_letters.topic_reader import REPLAYED, Letter, LetterId, LetterLog
 from consumers.errors import Stop
-from consumers.events.decode import FUTURE_LIMIT_MS
+from consumers.events.decode import FUTURE_LIMIT_MS, Decoder
+from consumers.events.record import Record
+from consumers.events.rejection import Rejection
+from consumers.formats.registry import SchemaUnavailable
+from consumers.formats.topic_reader import decoder_of
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.producer import MAX_REQUEST_BYTES, make_producer
@@ -32,11 +37,13 @@ PRODUCER = {
 
 
 class Replayed(msgspec.Struct):
-    """The outcome for the selected letters. `refused`: id and reason of those that could not be sent."""
+    """The outcome for the selected letters. `refused`: id and reason of those that were not sent."""
 
     sent: int = 0
     replayed_before: int = 0
     refused: dict[str, str] = {}
+    unmended: int = 0
+    """Those of `refused` that would become dead letters again."""
     dry_run: bool = False
 
 
@@ -56,15 +63,17 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def replay_letters(
-    config: KafkaConfig, log: LetterLog, wanted: Wanted, dry_run: bool, say: Callable[[str], object]
+    settings: Settings, log: LetterLog, wanted: Wanted, options: ResendOptions, say: Callable[[str], object]
 ) -> Replayed:
     """Send the letters that `wanted` selects and that were not sent before. `say` gets a line for each. Raises Stop.
 
+    Each is decoded first, with these settings, and stays where it is if it would become a dead letter again.
     A letter counts as sent once the broker has acknowledged both it and its mark. After a crash between the two it has
     no mark, so the next replay sends it again (an `event_id` makes that harmless).
     """
     done = log.replayed()
-    report = Replayed(dry_run=dry_run)
+    config, decoder = settings.kafka, None if options.force else decoder_of(settings)
+    report = Replayed(dry_run=options.dry_run)
     found: set[LetterId] = set()
     producer = admin = None
     try:
@@ -81,6 +90,9 @@ def replay_letters(
                 say(f"{letter.name}: was sent back before, not sent again")
             elif why := sender.unsendable(letter):
                 sender.refuse(letter, why)
+            elif decoder is not None and (fault := _fault(decoder, letter)) is not None:
+                report.unmended += 1
+                sender.refuse(letter, f"would become a dead letter again: {fault}")
             else:
                 done.add(letter.source)
                 sender.add(letter)
@@ -94,6 +106,18 @@ def replay_letters(
         report.refused[f"{partition}:{offset}"] = "no such letter"
         say(f"{partition}:{offset}: no such letter (or the other filters leave it out)")
     return report
+
+
+def _fault(decoder: Decoder, letter: Letter) -> str | None:
+    """Return why the service would reject the letter's record again; None if it would not. Raises Stop."""
+    _, partition, offset, _ = letter.source
+    try:
+        decoded = decoder.decode(
+            Record(letter.topic, int(partition), int(offset), letter.source_ms, letter.key, letter.value)
+        )
+    except SchemaUnavailable as error:
+        raise Stop(f"{letter.name} cannot be decoded now: {error}; --force sends without decoding") from error
+    return f"{decoded.reason}: {decoded.detail}" if isinstance(decoded, Rejection) else None
 
 
 class _Sender:
