@@ -12,6 +12,7 @@ import msgspec
 from consumers.config import format_checks, kafka_checks, redis_checks, shards, text_encoder
 from consumers.config.experiments import problems as experiments
 from consumers.config.experiments.keys import overridden
+from consumers.config.formats import TYPES
 from consumers.config.schema import DomainConfig, Settings
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
@@ -53,7 +54,7 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
             owners[topic] = f"shards.{key}"
     for name, domain in settings.domains.items():
         yield from _domain_problems(name, domain, owners)
-        yield from format_checks.problems(f"domains.{name}", domain, settings.schema_registry)
+        yield from format_checks.problems(f"domains.{name}", domain, settings)
     yield from _event_problems(settings)
     yield from _number_problems(settings)
     yield from _experiment_problems(settings)
@@ -88,7 +89,7 @@ def _event_problems(settings: Settings) -> Iterator[str]:
     if len(settings.events) > MOST_TYPES:
         yield f"events: at most {MOST_TYPES} types"
     for name, own in settings.events.items():
-        if name in ("click", "rating", "impression"):
+        if name in TYPES:
             yield f"events.{name}: this type has its meaning; give yours another name"
         if not TYPE_NAME.fullmatch(name):
             yield f"events.{name}: a name has 1 to 40 letters, digits, _, . and -"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from consumers.config.formats import NAMES, SchemaRegistryConfig, TopicConfig
-from consumers.config.schema import DomainConfig
+from consumers.config.formats import NAMES, TYPES, SchemaRegistryConfig, TopicConfig
+from consumers.config.schema import DomainConfig, Settings
 
 NEED_REGISTRY = ("avro", "protobuf")
 
 
-def problems(key: str, domain: DomainConfig, registry: SchemaRegistryConfig) -> Iterator[str]:
+def problems(key: str, domain: DomainConfig, settings: Settings) -> Iterator[str]:
     """Yield a line for each problem of a domain's topics, which begins with its key. key: that of the domain."""
-    yield from _topic_problems(f"{key}.interactions", domain.interactions, "interactions", registry)
-    yield from _topic_problems(f"{key}.items", domain.items, "items", registry)
+    yield from _topic_problems(
+        f"{key}.interactions", domain.interactions, "interactions", settings.schema_registry
+    )
+    yield from _topic_problems(f"{key}.items", domain.items, "items", settings.schema_registry)
+    yield from _type_problems(f"{key}.interactions.types", domain.interactions, settings.events)
 
 
 def _topic_problems(key: str, topic: TopicConfig, kind: str, registry: SchemaRegistryConfig) -> Iterator[str]:
@@ -35,6 +38,14 @@ def _topic_problems(key: str, topic: TopicConfig, kind: str, registry: SchemaReg
                 yield f"{key}.fields.{name}: {path!r} is no path: write names with dots between them, as in user.id"
     if topic.types and kind == "items":
         yield f"{key}.types: for interactions only"
+
+
+def _type_problems(key: str, topic: TopicConfig, own: Iterable[str]) -> Iterator[str]:
+    """Yield problems of the names of types. own: the types of [events]."""
+    meanings = (*TYPES, *own)
+    for name, meant in topic.types.items():
+        if meant not in meanings:
+            yield f"{key}.{name}: {meant!r} is none of {', '.join(meanings)}; a type of your own must be in [events]"
 
 
 def _is_path(text: str) -> bool:

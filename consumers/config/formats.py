@@ -17,6 +17,8 @@ NAMES = {
     "items": FIELDS["items"],
 }
 """The fields of the contract, by kind of topic."""
+TYPES = ("click", "rating", "impression")
+"""The types of the contract. Those of `[events]` come beside them."""
 
 
 class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,8 +31,9 @@ class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
     fields: dict[str, str | list[str]] = {}
     """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; in a list
     the first that exists counts. A path that begins with `$.` starts outside of `unwrap`."""
-    types: dict[str, Literal["click", "rating", "impression"]] = {}
-    """What your own names of event types mean: `{purchase = "click"}`. For interactions."""
+    types: dict[str, str] = {}
+    """What your own names of event types mean: `{buy = "click"}`. For interactions. A click, a rating, an impression, or a
+    type of `[events]`."""
     defaults: dict[str, str | int | float | bool] = {}
     """Values of fields that a record does not have: `{type = "click"}`."""
 

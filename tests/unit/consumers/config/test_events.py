@@ -11,6 +11,7 @@ from consumers.events.decode import Decoder
 from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.events.rules import rules_of
+from consumers.formats.topic_reader import decoder_of
 from models.schema import Interaction
 from tests.support.configs import MOVIES, refused, with_environ
 from tests.support.decoding import NOW, event, item
@@ -34,6 +35,15 @@ def test_own_types_are_decoded() -> None:
         assert (found.kind, found.own_type, found.value) == (kind, name, None)
     plain = decoded(event(type="click"), events=TYPES)
     assert (plain.kind, plain.own_type) == ("click", "")
+
+
+def test_names_of_a_mapped_topic_may_mean_own_types() -> None:
+    """They count as the type of [events] that they are translated to."""
+    domains = {"movies": {"interactions": {"types": {"buy": "view", "pass": "skip"}}}}
+    decode = decoder_of(build({"domains": domains, "events": TYPES}), lambda: NOW / 1000).decode
+    found = decode(Record("interactions.movies", 0, 0, NOW, b"u", event(type="buy", value=...)))
+    assert (found.kind, found.own_type) == ("click", "view")  # type: ignore[union-attr]
+    assert "'view' is none of click, rating, impression" in refused({"domains": domains})
 
 
 def test_other_types_are_dead_letters_that_name_the_types_there_are() -> None:

@@ -100,7 +100,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
         (movies(unwrap=".after"), "domains.movies.interactions.unwrap: '.after' is no path"),
         (
             movies(types={"view": "look"}),
-            "domains.movies.interactions.types: 'look' is none of click, rating",
+            "domains.movies.interactions.types.view: 'look' is none of click, rating, impression; a type of your own",
         ),
         (movies("items", types={"view": "click"}), "domains.movies.items.types: for interactions only"),
         (
