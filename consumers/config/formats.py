@@ -32,8 +32,8 @@ class TopicConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Where fields of the contract are found, if not under their own name: `{user_id = "uid"}`. Dotted paths; in a list
     the first that exists counts. A path that begins with `$.` starts outside of `unwrap`."""
     types: dict[str, str] = {}
-    """What your own names of event types mean: `{buy = "click"}`. For interactions. A click, a rating, an impression, or a
-    type of `[events]`."""
+    """What your own names of event types mean: `{buy = "click"}`. For interactions. They may mean a click, a rating, an
+    impression, or a type of `[events]`."""
     defaults: dict[str, str | int | float | bool] = {}
     """Values of fields that a record does not have: `{type = "click"}`."""
 

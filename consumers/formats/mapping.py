@@ -18,6 +18,10 @@ from consumers.events.second_look import json_name
 
 OUTSIDE = "$."
 """Beginning of a path that starts at the whole value."""
+NO_ENVELOPE = "missing (unwrap)"
+"""What a detail says of a part that `unwrap` names and a record does not have."""
+NAMED = 8
+"""Most names that a detail tells of what is there instead."""
 Path = tuple[str, ...]
 Convert = Callable[[str, Any], Any]
 """Makes what a field should hold; the field's name comes first, for the words of a rejection."""
@@ -57,7 +61,7 @@ class FieldMapping:
             if not isinstance(inner, dict):
                 raise Rejected("wrong_type", _not_an_object(self._unwrap[:n], inner))
             if step not in inner:
-                raise Rejected("missing_field", f"{'.'.join(self._unwrap[: n + 1])}: missing (unwrap)")
+                raise Rejected("missing_field", _no_envelope(self._unwrap[: n + 1], inner))
             inner = inner[step]
             if inner is None:
                 return None
@@ -89,6 +93,12 @@ class FieldMapping:
             picked["type"] = self._types.get(kind, kind)
         return picked, typed
 
+    def unused(self, part: dict[str, Any]) -> set[str]:
+        """Return the names in a part to which no path of a field leads."""
+        depth = len(self._unwrap)
+        paths = (path for plan in self._plan for path in plan[2])
+        return set(part) - {path[depth] for path in paths if path[:depth] == self._unwrap}
+
     def place(self, name: str) -> str:
         """Return the paths of a field, as text."""
         return self._places[name]
@@ -101,7 +111,12 @@ def mapping_of(config: TopicConfig, kind: str) -> FieldMapping:
 
 def mapping_of_deleted(config: TopicConfig) -> FieldMapping:
     """Return the path of a deleted row in Debezium's envelope: `before`, beside `after`."""
-    return FieldMapping(config, ("item_id",), (*_steps(config.unwrap)[:-1], "before"))
+    return FieldMapping(config, ("item_id",), deleted_part(config.unwrap))
+
+
+def deleted_part(unwrap: str) -> Path:
+    """Return where a deleted row is: `before`, beside the `after` that `unwrap` leads to."""
+    return (*_steps(unwrap)[:-1], "before")
 
 
 def mapping_of_key(config: TopicConfig) -> FieldMapping:
@@ -141,6 +156,13 @@ def _first(value: Any, paths: tuple[Path, ...]) -> Any:
 
 def _not_an_object(path: Path, value: Any) -> str:
     return found(".".join(path) or "the record", json_name(value), "an object")
+
+
+def _no_envelope(path: Path, found_there: dict[Any, Any]) -> str:
+    """Say that a step of `unwrap` is missing, and what is there in its place."""
+    names = [word(str(name)) for name in found_there]
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{'.'.join(path)}: {NO_ENVELOPE}; found {', '.join(names[:NAMED]) or 'nothing'}{rest}"
 
 
 def _text(name: str, x: Any) -> Any:

@@ -10,7 +10,7 @@ from consumers.config.formats import TopicConfig
 from consumers.config.schema import Settings
 from consumers.events.decode import Decoder
 from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
-from consumers.events.parse import KEY, Read, RowDeleted, no_value, of_plain, text_key
+from consumers.events.parse import KEY, RowDeleted, no_value, of_plain, text_key
 from consumers.events.record import Record
 from consumers.events.rejection import Rejected, found
 from consumers.events.rules import IMPRESSION, rules_of
@@ -32,7 +32,7 @@ class Way(NamedTuple):
 FIELDS: dict[Kind, type[Fields]] = {"interactions": InteractionFields, "items": ItemFields}
 
 
-def topic_readers(settings: Settings, registry: Registry) -> dict[str, Read]:
+def topic_readers(settings: Settings, registry: Registry) -> dict[str, TopicReader]:
     """Return the readers of topics that are not JSON as the contract defines it. No registry is asked yet."""
     bodies = bodies_of(registry)
     return {
@@ -106,6 +106,15 @@ class TopicReader:
             except TypeError:  # a needed field is missing
                 pass
         return self._checked(way, picked)
+
+    def unused(self, record: Record) -> list[str]:
+        """Return the names of fields that nothing reads. Raises Rejected or SchemaUnavailable."""
+        value = None if record.value is None else self._body(record.value)
+        part = None if value is None else self._way.mapping.part(value)
+        if part is None:
+            return []
+        shown = part if self._is_items else self._shown.mapping.unused(part)
+        return sorted(map(str, self._way.mapping.unused(part).intersection(shown)))
 
     def _checked(self, way: Way, picked: dict[str, Any]) -> Fields:
         """Return the fields after a look at their types. Raises Rejected."""

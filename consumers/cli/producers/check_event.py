@@ -11,18 +11,18 @@ from typing import Any, BinaryIO, NamedTuple
 import click
 import msgspec
 
-from consumers.cli.look import told
+from consumers.cli.look import parsed, told, unused
 from consumers.cli.options import CONFIG, JSON, write_json
-from consumers.cli.producers.guess import guess, parse, unused
-from consumers.config.formats import TopicConfig
+from consumers.cli.producers.guess import guess
 from consumers.config.loader import load_for_all
 from consumers.config.schema import DomainConfig, Settings
 from consumers.errors import BUG, Stop
-from consumers.events.decode import Decoder
+from consumers.events.decode import Decoded
 from consumers.events.record import Record
 from consumers.events.rejection import Reason, Rejection
-from consumers.formats.registry import SchemaUnavailable
-from consumers.formats.topic_reader import decoder_of
+from consumers.formats.mapping import NO_ENVELOPE
+from consumers.formats.registry import Registry, SchemaUnavailable
+from consumers.formats.topic_reader import decoder_of, topic_readers
 from consumers.terminal.plain_text import harmless
 
 ADVICE: dict[Reason, str] = {
@@ -33,13 +33,23 @@ ADVICE: dict[Reason, str] = {
     "unknown_type": "rename the type, or ask the operator to add it to [events]",
     "out_of_range": "send a rating in this range, or ask the operator to change rating_range of the domain",
     "missing_field": "add the field",
+    "wrong_type": "send the field as what is allowed, or ask the operator to map another one",
     "bad_id": "shorten the id, or send one that is not empty",
     "too_large": "shorten the texts, or ask the operator to raise intake.max_record_bytes",
     "bad_context": "leave entries of context out",
     "bad_items": "send one impression for each page of items that was seen",
+    "bad_tags": "send fewer or shorter tags, without commas and empty ones",
+    "bad_vectors": "send fewer or shorter arrays, and no empty one",
     "not_finite": "leave NaN and infinity out",
+    "null_value": "send a value; only items are removed by a null",
+    "not_framed": "write with the schema registry's serializer, or ask the operator to change the topic's format",
+    "unknown_schema": "register the schema at the registry that the config names",
+    "unusable_schema": "register a schema of the topic's format, or ask the operator to change the format",
+    "malformed_body": "write the value with the schema whose id it carries",
 }
 """What a producer can do, where the detail alone does not say it."""
+UNWRAP = "ask the operator to set unwrap to the path that the record has, or to leave it out"
+NO_TIME = "none given: the time of sending"
 STAND_IN = "any"
 """Name of the domain where there is no config."""
 
@@ -113,41 +123,48 @@ def _print(verdicts: list[Verdict]) -> None:
 
 def look(settings: Settings, data: bytes, topic: str | None) -> Iterator[Verdict]:
     """Yield a verdict for each event. topic: None to guess. Raises Stop if a schema cannot be fetched."""
-    decoder, formats = decoder_of(settings), {name: how for name, _, how in settings.topic_formats()}
-    for event in events(data, topic is None or formats[topic].format == "json"):
+    registry = Registry(settings.schema_registry)
+    decoder, readers = decoder_of(settings, registry=registry), topic_readers(settings, registry)
+    formats = {name: how.format for name, _, how in settings.topic_formats()}
+    for event in events(data, topic is None or formats[topic] == "json"):
         found = guess(settings, event.parsed) if topic is None else None
         name = topic or (found.topic if found else "")
-        yield _verdict(decoder, event, name, formats[name], found.others if found else [])
+        record = Record(name, 0, 0, int(time.time() * 1000), b"", event.value)
+        try:
+            decoded = decoder.decode(record)
+        except SchemaUnavailable as error:
+            raise Stop(str(error)) from error
+        names = unused(record, readers)
+        yield _verdict(event.line, record, decoded, names, found.others if found else [])
 
 
 def events(data: bytes, lines: bool) -> Iterator[Event]:
     """Yield the values in a file. lines: whether it may hold several."""
-    whole = parse(data)
+    whole = parsed(data)
     if not lines or isinstance(whole, dict):
         yield Event(1, data, whole)
         return
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
-            yield Event(number, line, parse(line))
+            yield Event(number, line, parsed(line))
 
 
-def _verdict(decoder: Decoder, event: Event, topic: str, how: TopicConfig, others: list[str]) -> Verdict:
-    record = Record(topic, 0, 0, int(time.time() * 1000), b"", event.value)
-    try:
-        decoded = decoder.decode(record)
-    except SchemaUnavailable as error:
-        raise Stop(str(error)) from error
-    notes = []
+def _verdict(line: int, record: Record, decoded: Decoded, names: list[str], others: list[str]) -> Verdict:
+    """names: of fields that are not used. others: topics that fit too."""
+    notes, reason = [], ""
     if isinstance(decoded, Rejection):
-        text = f"{decoded.reason}: {decoded.detail}"
-        if decoded.reason in ADVICE:
-            notes.append(f"what to do: {ADVICE[decoded.reason]}")
+        text, reason = f"{decoded.reason}: {decoded.detail}", decoded.reason
+        if (advice := _advice(decoded)) is not None:
+            notes.append(f"what to do: {advice}")
     else:
-        text = told(decoded, record)
-    if how.is_contract and (names := unused(event.parsed)):
+        text = told(decoded, record, NO_TIME)
+    if names:
         notes.append(f"not used: {', '.join(names)}")
-    reason = decoded.reason if isinstance(decoded, Rejection) else ""
-    return Verdict(event.line, topic, not reason, reason, _line(text), [*map(_line, notes)], others)
+    return Verdict(line, record.topic, not reason, reason, _line(text), [*map(_line, notes)], others)
+
+
+def _advice(rejection: Rejection) -> str | None:
+    return UNWRAP if NO_ENVELOPE in rejection.detail else ADVICE.get(rejection.reason)
 
 
 def _line(text: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from consumers.config.formats import FIELDS, NAMES, TopicConfig
 from consumers.config.schema import Settings
-from consumers.formats.mapping import steps
+from consumers.formats.mapping import deleted_part, steps
 
 TELLING = {
     "interactions": tuple(name for name in NAMES["interactions"] if name not in ("item_id", "timestamp")),
     "items": FIELDS["items"][1:],
 }
 """The fields that only one kind of topic has."""
+
+
+_NOTHING = object()
 
 
 class Guess(NamedTuple):
@@ -24,20 +26,9 @@ class Guess(NamedTuple):
     others: list[str]
 
 
-def parse(value: bytes) -> Any:
-    """Return what a value holds; None if it is not JSON."""
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-
-
 def guess(settings: Settings, parsed: Any) -> Guess:
     """Return the topic with the most of its fields in a value; a topic of interactions if none has any."""
-    points: dict[str, tuple[int, int]] = {}
-    for topic, kind, config in settings.topic_formats():
-        telling = _found(parsed, config, TELLING[kind])
-        points[topic] = (telling, _found(parsed, config, NAMES[kind]) if telling else 0)
+    points = {topic: _points(parsed, kind, config) for topic, kind, config in settings.topic_formats()}
     best = max(points.values())
     fitting = [topic for topic, count in points.items() if count == best]
     if not any(best):
@@ -46,24 +37,31 @@ def guess(settings: Settings, parsed: Any) -> Guess:
     return Guess(fitting[0], fitting[1:])
 
 
-def unused(parsed: Any) -> list[str]:
-    """Return the names of fields that are in a value and not in the contract."""
-    known = {*NAMES["interactions"], *NAMES["items"]}
-    return sorted(set(parsed) - known) if isinstance(parsed, dict) else []
+def _points(parsed: Any, kind: str, config: TopicConfig) -> tuple[int, int, bool]:
+    """Return how well a value fits a topic: telling fields, all fields, and whether the topic's envelope is there."""
+    envelope = bool(config.unwrap) and _is_there(parsed, steps("", config.unwrap))
+    telling = _found(parsed, config, TELLING[kind])
+    return telling, _found(parsed, config, NAMES[kind]) if telling or envelope else 0, envelope
 
 
 def _found(parsed: Any, config: TopicConfig, names: Iterable[str]) -> int:
-    """Return how many of these fields are in a value."""
-    return sum(any(_is_there(parsed, path) for path in _paths(config, name)) for name in names)
-
-
-def _paths(config: TopicConfig, name: str) -> list[tuple[str, ...]]:
-    return [steps(config.unwrap, text) for text in config.paths(name)]
+    """Return how many of these fields are in a value: of a deleted row, in the row as it was before."""
+    unwraps = [config.unwrap]
+    if config.unwrap and _at(parsed, steps("", config.unwrap)) is None:
+        unwraps.append(".".join(deleted_part(config.unwrap)))
+    paths = {
+        name: [steps(unwrap, text) for unwrap in unwraps for text in config.paths(name)] for name in names
+    }
+    return sum(any(_is_there(parsed, path) for path in of_name) for of_name in paths.values())
 
 
 def _is_there(value: Any, path: tuple[str, ...]) -> bool:
+    return _at(value, path, _NOTHING) is not _NOTHING
+
+
+def _at(value: Any, path: tuple[str, ...], default: Any = None) -> Any:
     for step in path:
         if not isinstance(value, dict) or step not in value:
-            return False
+            return default
         value = value[step]
-    return True
+    return value

@@ -197,7 +197,7 @@ def test_replay_narrowed(desk: Desk) -> None:
 
 
 def test_a_letter_that_would_become_one_again_stays(desk: Desk) -> None:
-    """It is named with the reason it has under the present config, and counted; after a fix, or by force, it is sent."""
+    """It is named with the reason it has under the present config. After a fix, or by force, it is sent."""
     desk.fill(desk.letter(0, value=rating(0, 9)), desk.letter(2))
     wrong = desk.ids()[f"{desk.source}:0:0"]
     line = f"{wrong}: not sent: would become a dead letter again: out_of_range: value: found 9, allowed: a number from"

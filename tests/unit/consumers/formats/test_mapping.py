@@ -116,8 +116,13 @@ def test_numbers_as_ids(given: Any, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason", "detail"),
     [
-        ({"payload": {}}, "missing_field", "payload.after: missing (unwrap)"),
-        ({"after": ROW}, "missing_field", "payload: missing (unwrap)"),
+        ({"payload": {}}, "missing_field", "payload.after: missing (unwrap); found nothing"),
+        ({"after": ROW}, "missing_field", 'payload: missing (unwrap); found "after"'),
+        (
+            {"x" * 50: 1} | {str(n): n for n in range(8)},
+            "missing_field",
+            f'payload: missing (unwrap); found "{"x" * 40}"…, "0", "1", "2", "3", "4", "5", "6" and 1 more',
+        ),
         ({"payload": []}, "wrong_type", "payload: found an array, allowed: an object"),
         ({"payload": {"after": "x"}}, "wrong_type", "payload.after: found a string, allowed: an object"),
         ([], "wrong_type", "the record: found an array, allowed: an object"),

@@ -56,6 +56,7 @@ def test_a_click_is_understood() -> None:
         ('{"type": "click", "userId": "u", "item_id": "i"}', "not used: userId"),
         ('{"type": "click", "user_id": "u", "item_id": "i", "timestamp": 1700000000}', "multiply by 1,000"),
         ("{'type': 'click'}", "in double quotes"),
+        ('{"type": "click", "user_id": [], "item_id": "i"}', "what to do: send the field as what is allowed"),
         ('{"type": "impression", "user_id": "u", "items": []}', "send one impression for each page"),
     ],
 )
@@ -89,6 +90,40 @@ def test_topics_are_guessed_by_their_fields(config: str) -> None:
     code, text = run("check-event", "-", "-c", config, given=event)
     assert code == 0
     assert "ok   line 1, shop: click" in text
+
+
+def test_what_is_left_unused_in_a_mapped_topic(config: str) -> None:
+    """A field of the envelope's part to which no path leads is named, and those that are used are not."""
+    after = {"uid": "u", "sku": "i", "user_id": "v", "note": "n", "items": [], "context": {"device": "tv"}}
+    event = json.dumps({"payload": {"after": after, "op": "c"}})
+    _, text = run("check-event", "-", "--topic", "shop", "-c", config, given=event)
+    assert text.splitlines()[1].strip() == "not used: note, user_id"
+
+
+def test_a_missing_envelope(config: str) -> None:
+    """The advice is about the config, with the names that are there."""
+    code, text = run("check-event", "-", "--topic", "shop", "-c", config, given='{"uid": "u", "sku": "i"}')
+    assert code == 1
+    assert 'missing_field: payload: missing (unwrap); found "uid", "sku"' in text
+    assert (
+        "what to do: ask the operator to set unwrap to the path that the record has, or to leave it out"
+        in text
+    )
+
+
+@pytest.mark.parametrize("before", [{"uid": "u", "sku": "i"}, {"id": 7}, None])
+def test_a_deleted_row_is_meant_for_the_topic_that_unwraps_it(config: str, before: dict[str, str]) -> None:
+    """Debezium's `after` is null then; the row is in `before`, or only its primary key, or nothing."""
+    event = json.dumps({"payload": {"op": "d", "before": before, "after": None}})
+    code, text = run("check-event", "-", "-c", config, given=event)
+    assert code == 0
+    assert "ok   line 1, shop: says that a row was deleted" in text
+
+
+def test_the_time_of_an_event_without_one(config: str) -> None:
+    """There is no record yet whose time would count."""
+    _, text = run("check-event", "-", "-c", config, given=CLICK)
+    assert "Z), none given: the time of sending" in text
 
 
 def test_a_guess_between_equals_is_told(config: str) -> None:
