@@ -12,6 +12,7 @@ import msgspec
 from consumers.events.attributes import check_vectors, each_tag_once, hashed_context
 from consumers.events.fields import (
     ForgetFields,
+    Id,
     ImpressionFields,
     InteractionFields,
     ItemFields,
@@ -22,6 +23,7 @@ from consumers.events.fields import (
 from consumers.events.parse import KEY, Read, RowDeleted, json_reader, key_is_gone, no_value
 from consumers.events.record import Record
 from consumers.events.rejection import (
+    ALLOWED_NUMBERED,
     ID_LIMIT,
     ITEMS_LIMIT,
     Rejected,
@@ -31,7 +33,7 @@ from consumers.events.rejection import (
     word,
 )
 from consumers.events.rules import IMPRESSION, Rules
-from consumers.events.second_look import json_name
+from consumers.events.second_look import is_exact, json_name
 from models.schema import Domain, Impression, Interaction, Item, Kind
 from serving.client.pseudonyms import LENGTH, Pseudonyms
 
@@ -152,7 +154,7 @@ class Decoder:
             self._event_id("event_id", raw.event_id),
         )
 
-    def _event_id(self, field: str, given: str | int | None) -> str | None:
+    def _event_id(self, field: str, given: Id | None) -> str | None:
         """Return an id of an event as it is kept: it may name the user."""
         return None if given is None else self._pseudonyms.inside(_id(field, given))
 
@@ -256,7 +258,7 @@ def _within(limits: tuple[float, float]) -> str:
     return f"a number from {limits[0]:g} to {limits[1]:g}"
 
 
-def _id(field: str, found_id: str | int) -> str:
+def _id(field: str, found_id: Id) -> str:
     """Return the id as text: a whole number in decimal."""
     text = found_id if isinstance(found_id, str) else _decimal(field, found_id)
     if not 1 <= len(text) <= ID_LIMIT:
@@ -268,8 +270,11 @@ def _id(field: str, found_id: str | int) -> str:
     return text
 
 
-def _decimal(field: str, number: int) -> str:
+def _decimal(field: str, number: int | float) -> str:
+    if isinstance(number, float) and not is_exact(number):
+        what = "a number with a fraction, or of more than 15 digits"
+        raise Rejected("wrong_type", found(field, what, ALLOWED_NUMBERED[field]))
     try:
-        return str(number)
+        return str(int(number))
     except ValueError:  # Python writes no number of more than 4,300 digits
         raise Rejected("bad_id", found(field, "a number of thousands of digits", KEY)) from None

@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+Id = str | int | float
+"""An id where whole numbers are ids too. Some producers write 12 as 12.0."""
+
 
 class InteractionFields(msgspec.Struct):
     """A click or a rating."""
@@ -32,8 +35,10 @@ class InteractionFields(msgspec.Struct):
 class NumberedInteractionFields(InteractionFields):
     """A click or a rating whose ids may be whole numbers (`intake.ids = "any"`)."""
 
-    user_id: str | int  # type: ignore[assignment]
-    item_id: str | int  # type: ignore[assignment]
+    user_id: Id  # type: ignore[assignment]
+    item_id: Id  # type: ignore[assignment]
+    event_id: Id | None = None  # type: ignore[assignment]
+    impression: Id | None = None  # type: ignore[assignment]
 
 
 class ImpressionFields(msgspec.Struct):
@@ -57,8 +62,9 @@ class ImpressionFields(msgspec.Struct):
 class NumberedImpressionFields(ImpressionFields):
     """Items that were shown, whose ids may be whole numbers (`intake.ids = "any"`)."""
 
-    user_id: str | int  # type: ignore[assignment]
-    items: list[str | int]  # type: ignore[assignment]
+    user_id: Id  # type: ignore[assignment]
+    items: list[Id]  # type: ignore[assignment]
+    event_id: Id | None = None  # type: ignore[assignment]
 
 
 class ItemFields(msgspec.Struct):
@@ -81,7 +87,11 @@ class ItemFields(msgspec.Struct):
 class NumberedItemFields(ItemFields):
     """An item whose id may be a whole number (`intake.ids = "any"`)."""
 
-    item_id: str | int  # type: ignore[assignment]
+    item_id: Id  # type: ignore[assignment]
+
+
+NUMBERED = (NumberedInteractionFields, NumberedImpressionFields, NumberedItemFields)
+"""What holds ids that may be whole numbers."""
 
 
 class ForgetFields(msgspec.Struct):

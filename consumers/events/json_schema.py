@@ -26,6 +26,8 @@ from consumers.events.rules import IMPRESSION, Rules
 Schema = dict[str, Any]
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT}
 NUMBERED: Schema = {"anyOf": [ID, {"type": "integer"}]}
+_OF_EVENT: Schema = {"anyOf": [ID, {"type": ["integer", "null"]}]}
+"""An optional id where whole numbers are ids too."""
 _TAG = rf"\s*[^,\s]([^,]{{0,{TAG_LIMIT - 2}}}[^,\s])?\s*"
 """A tag in text, with the white space around it that is cut off."""
 _LIMITS: dict[str, Schema] = {
@@ -78,7 +80,7 @@ def impression_schema(rules: Rules) -> Schema:
     """Return the schema of impressions."""
     ids = NUMBERED if rules.any_ids else ID
     items = {"type": "array", "minItems": 1, "maxItems": ITEMS_LIMIT, "items": ids}
-    limits = {"type": {"const": IMPRESSION}, "user_id": ids, "items": items}
+    limits = {"type": {"const": IMPRESSION}, "user_id": ids, "items": items} | _of_events(rules, "event_id")
     example = {
         "type": IMPRESSION, "user_id": "alice", "items": ["dune", "solaris", "emma"],
         "timestamp": 1795871572705, "event_id": "p81",
@@ -90,7 +92,8 @@ def interaction_schema(rules: Rules, rating_range: tuple[float, float] | None) -
     """Return the schema of clicks and ratings. rating_range: the domain's; None: any number is a rating."""
     types = {"type": "string", "enum": ["click", "rating", *rules.types]}
     ids = NUMBERED if rules.any_ids else ID
-    schema = _of(InteractionFields, {"type": types, "user_id": ids, "item_id": ids})
+    limits = {"type": types, "user_id": ids, "item_id": ids} | _of_events(rules, "event_id", "impression")
+    schema = _of(InteractionFields, limits)
     rating: Schema = {"type": "number"}
     if rating_range is not None:
         rating |= {"minimum": rating_range[0], "maximum": rating_range[1]}
@@ -110,6 +113,11 @@ def interaction_schema(rules: Rules, rating_range: tuple[float, float] | None) -
             },
         ],
     }
+
+
+def _of_events(rules: Rules, *names: str) -> dict[str, Schema]:
+    """Return what ids of events may be, where the config takes whole numbers."""
+    return dict.fromkeys(names, _OF_EVENT) if rules.any_ids else {}
 
 
 def item_schema(rules: Rules) -> Schema:

@@ -8,7 +8,12 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from consumers.events.fields import ImpressionFields, InteractionFields, ItemFields
+from consumers.events.fields import (
+    NUMBERED,
+    ImpressionFields,
+    InteractionFields,
+    ItemFields,
+)
 from consumers.events.record import Record
 from consumers.events.rejection import ID_LIMIT, Rejected, found, of_validation
 from consumers.events.second_look import entries, entries_of, field_in, needed, usable
@@ -105,14 +110,14 @@ def _again(decoder: msgspec.json.Decoder[Any], value: bytes, error: Exception) -
             raise error
         return decoder.decode(needed(value, decoder.type.__struct_fields__, error))
     except msgspec.ValidationError as wrong:
-        raise of_validation(str(wrong), partial(entries, value)) from None
+        raise of_validation(str(wrong), partial(entries, value), decoder.type in NUMBERED) from None
     except (msgspec.DecodeError, RecursionError) as malformed:
         raise Rejected("malformed_json", f"the record: {malformed}") from None
 
 
 def of_plain(kind: type[_Fields], plain: dict[str, Any]) -> _Fields:
-    """Make the fields of the contract from plain values by name. Raises Rejected."""
+    """Make the fields of the contract from plain values by name, whose whole numbers are ids. Raises Rejected."""
     try:
         return msgspec.convert(usable(plain), kind)
     except msgspec.ValidationError as wrong:
-        raise of_validation(str(wrong), partial(entries_of, plain)) from None
+        raise of_validation(str(wrong), partial(entries_of, plain), any_ids=True) from None

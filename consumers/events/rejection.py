@@ -97,6 +97,12 @@ ALLOWED = {
     "key": "a string",
 }
 """What a field may hold."""
+_NUMBERED = f"{_ID}, or a whole number"
+ALLOWED_NUMBERED = {
+    **dict.fromkeys(("user_id", "item_id", "event_id", "impression"), _NUMBERED),
+    "items": f"an array of 1 to {ITEMS_LIMIT} whole numbers, or strings of 1 to {ID_LIMIT} characters",
+}
+"""What an id may be where whole numbers are ids too."""
 _JSON = {
     "str": "a string",
     "int": "a whole number",
@@ -135,8 +141,10 @@ def found(field: str, what: str, allowed: str | None = None) -> str:
     return f"{field}: found {what}, allowed: {allowed or ALLOWED[field]}"
 
 
-def missing(field: str) -> str:
-    return f"{field}: missing" + (f", allowed: {ALLOWED[field]}" if field in ALLOWED else "")
+def missing(field: str, any_ids: bool = False) -> str:
+    allowed = ALLOWED_NUMBERED.get(field) if any_ids else None
+    allowed = allowed or ALLOWED.get(field)
+    return f"{field}: missing" + (f", allowed: {allowed}" if allowed else "")
 
 
 def word(text: str) -> str:
@@ -145,22 +153,27 @@ def word(text: str) -> str:
     return f'"{shown}"' + ("…" if len(text) > SHOWN else "")
 
 
-def of_validation(message: str, entries: Callable[[str], Mapping[str, Any]]) -> Rejected:
+def of_validation(
+    message: str, entries: Callable[[str], Mapping[str, Any]], any_ids: bool = False
+) -> Rejected:
     """Turn msgspec's message about a field into ours.
 
-    entries: the entries of a field of the record, to name the wrong one.
+    entries: the entries of a field of the record, to name the wrong one. any_ids: whether whole numbers are ids too.
     """
     if "missing required field" in message:
-        return Rejected("missing_field", missing(message.split("`")[1]))
+        return Rejected("missing_field", missing(message.split("`")[1], any_ids))
     what = json_type(message)
     match = _EXPECTED.search(message)
     field, _, inside = (match[2] or "" if match else "").partition("[")
     if not field:
         return Rejected("wrong_type", found("the record", what, "an object"))
     entry = _wrong_entry(field, entries(field)) if inside else None
-    numbered = (field in ("user_id", "item_id") or (field == "items" and inside)) and what == _JSON["int"]
-    remedy = f"{ALLOWED[field]} ({NUMBERS_TOO})" if numbered else None
-    return Rejected("wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}", remedy))
+    allowed = ALLOWED_NUMBERED.get(field) if any_ids else None
+    if not any_ids and field in ALLOWED_NUMBERED and what == _JSON["int"] and (inside or field != "items"):
+        allowed = f"{ALLOWED[field]} ({NUMBERS_TOO})"
+    return Rejected(
+        "wrong_type", found(field, what if entry is None else f"{what} in {word(entry)}", allowed)
+    )
 
 
 def json_type(message: str) -> str:

@@ -11,6 +11,8 @@ from consumers.events.rejection import Rejected, found
 
 IDS = ("user_id", "item_id", "event_id", "impression", "items")
 """Fields that hold an id, or several."""
+EXACT = 2**53
+"""A float from here on may stand for several whole numbers."""
 LARGEST = 308
 """Digits of an integer that is certainly a finite float."""
 
@@ -85,6 +87,11 @@ def entries_of(parsed: Any, field: str) -> dict[str, Any]:
 def _integer(text: str) -> int | float:
     """Return infinity for an integer with more digits than Python reads."""
     return int(text) if len(text) <= LARGEST else float(text)
+
+
+def is_exact(number: float) -> bool:
+    """Return whether a number is whole and every digit of it is known."""
+    return number.is_integer() and abs(number) < EXACT
 
 
 def _is_nonfinite(value: Any) -> bool:

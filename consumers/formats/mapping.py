@@ -14,7 +14,7 @@ import msgspec
 
 from consumers.config.formats import FIELDS, TopicConfig
 from consumers.events.rejection import Rejected, found, word
-from consumers.events.second_look import json_name
+from consumers.events.second_look import is_exact, json_name
 
 OUTSIDE = "$."
 """Beginning of a path that starts at the whole value."""
@@ -166,7 +166,9 @@ def _no_envelope(path: Path, found_there: dict[Any, Any]) -> str:
 
 
 def _text(name: str, x: Any) -> Any:
-    """Return an id as text: whole numbers in decimal, bytes as UTF-8."""
+    """Return an id as text: whole numbers in decimal, 12.0 as 12, bytes as UTF-8."""
+    if isinstance(x, float) and is_exact(x):
+        return str(int(x))
     if isinstance(x, int | UUID) and not isinstance(x, bool):
         return str(x)
     return _utf8(name, x)

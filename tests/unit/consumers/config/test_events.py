@@ -88,14 +88,29 @@ def test_whole_numbers_as_ids(number: int) -> None:
     assert (found.user, found.item) == (str(number), str(number))
     assert decoded(item(item_id=number), "items", **config).item_id == str(number)
     assert decoded(event(user_id="007"), **config).user == "007"
+    found = decoded(event(event_id=number, impression=number), **config)
+    assert (found.event_id, found.impression) == (str(number), str(number))
+    shown = decoded(event(type="impression", items=[number], event_id=number), **config)
+    assert (shown.items, shown.event_id) == ((str(number),), str(number))
 
 
-@pytest.mark.parametrize("value", [1.5, True, None, [1], 10**300])
+def test_a_whole_number_may_be_written_with_decimals() -> None:
+    """12.0 is 12, as in files."""
+    found = decoded(event(item_id=12.0, event_id=7.0), intake={"ids": "any"})
+    assert (found.item, found.event_id) == ("12", "7")
+    assert decoded(item(item_id=12.0), "items", intake={"ids": "any"}).item_id == "12"
+
+
+@pytest.mark.parametrize("value", [1.5, 2.0**53, True, None, [1], 10**300])
 def test_other_things_are_still_no_ids(value: Any) -> None:
     """Fractions, true, null, arrays, and numbers of more than 256 digits."""
     found = decoded(event(user_id=value), intake={"ids": "any"})
     assert isinstance(found, Rejection)
     assert found.detail.startswith("user_id: ")
+    if found.reason == "wrong_type":
+        assert found.detail.endswith("allowed: a string of 1 to 256 characters, or a whole number")
+    missing = decoded(event(item_id=...), intake={"ids": "any"})
+    assert missing.detail == "item_id: missing, allowed: a string of 1 to 256 characters, or a whole number"
 
 
 def test_a_number_says_which_option_takes_it() -> None:

@@ -107,7 +107,9 @@ def test_items() -> None:
     assert item(value, unwrap="data", fields=fields) == Item("movies", "12", "Dune", "worms", available=False)
 
 
-@pytest.mark.parametrize(("given", "wanted"), [(12, "12"), (-1, "-1"), ("x", "x"), (10**30, str(10**30))])
+@pytest.mark.parametrize(
+    ("given", "wanted"), [(12, "12"), (-1, "-1"), ("x", "x"), (10**30, str(10**30)), (12.0, "12")]
+)
 def test_numbers_as_ids(given: Any, wanted: str) -> None:
     """A whole number of any length becomes its decimal text."""
     assert event(ROW | {"uid": given}, **RENAMED).user == wanted
@@ -129,17 +131,17 @@ def test_numbers_as_ids(given: Any, wanted: str) -> None:
         (
             {"payload": {"after": {"sku": "i"}}},
             "missing_field",
-            "user_id: missing, allowed: a string of 1 to 256 characters; looked for at uid",
+            "user_id: missing, allowed: a string of 1 to 256 characters, or a whole number; looked for at uid",
         ),
         (
             {"payload": {"after": ROW | {"uid": True}}},
             "wrong_type",
-            "user_id: found true or false, allowed: a string of 1 to 256 characters",
+            "user_id: found true or false, allowed: a string of 1 to 256 characters, or a whole number",
         ),
         (
             {"payload": {"after": ROW | {"uid": 1.5}}},
             "wrong_type",
-            "user_id: found a number, allowed: a string of 1 to 256 characters",
+            "user_id: found a number, allowed: a string of 1 to 256 characters, or a whole number",
         ),
         (
             {"payload": {"after": ROW | {"stars": "4"}}},

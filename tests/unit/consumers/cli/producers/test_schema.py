@@ -126,7 +126,10 @@ def test_whole_numbers_are_ids_where_the_config_takes_them(config: str) -> None:
     """With `intake.ids = "any"` the schema takes them too, and still no fractions."""
     Path(config).write_text('[intake]\nids = "any"\n' + CONFIG)
     schema = printed("--topic", INTERACTIONS, "-c", config)
-    assert valid(schema, event(user_id=12))
+    assert valid(schema, event(user_id=12, event_id=7, impression=8))
+    assert valid(schema, event(user_id=12.0, event_id=None))
+    assert valid(schema, event(type="impression", user_id=12, items=[5], event_id=7))
+    assert not valid(schema, event(event_id=1.5))
     assert not valid(schema, event(user_id=1.5))
     assert not valid(schema, event(user_id=True))
 
