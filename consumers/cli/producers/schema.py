@@ -22,7 +22,8 @@ from consumers.errors import Stop
 def schema(config: Path | None, form: str, topic: str | None) -> int:
     """Print what producers write to Kafka, and what the service writes there, as a schema.
 
-    With a config: its topics, rating ranges and types of events. Without one: a domain of any name.
+    With a config: its topics, rating ranges and types of events. Without one: a domain of any name. Of a topic that the
+    config reads in another way than as the contract's JSON, the schema is that of the fields after they were found.
 
     \b
     Examples:
@@ -30,10 +31,10 @@ def schema(config: Path | None, form: str, topic: str | None) -> int:
       crosscurrent schema --topic interactions.books -c crosscurrent.toml > interaction.schema.json
     """
     from consumers.cli.producers.documents import asyncapi, json_schema  # noqa: PLC0415
-    from consumers.cli.producers.topics import topics  # noqa: PLC0415
+    from consumers.cli.producers.topics import domain_in, topics  # noqa: PLC0415
 
     settings = load_for_all(config, need_domains=False)
-    every = list(topics(settings))
+    every = list(topics(settings, domain_in(topic)))
     wanted = [one for one in every if topic in (None, one.name)]
     if not wanted:
         raise Stop(f"--topic {topic}: there are {', '.join(one.name for one in every)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args
 
+from consumers.config.checks import DOMAIN_NAME
 from consumers.config.schema import DomainConfig, Settings
 from consumers.dead_letters.sink import HEADERS
 from consumers.events.json_schema import ID, Schema, forget_schema, interactions_schema, item_schema
@@ -29,16 +30,20 @@ class Topic(NamedTuple):
     headers: Schema | None = None
 
 
-def topics(settings: Settings) -> Iterator[Topic]:
-    """Yield every topic. Without domains in the config, yield those of a domain of any name."""
+def domain_in(topic: str | None) -> str:
+    """Return the domain that a topic's default name holds; the stand-in if it holds none."""
+    kind, _, domain = (topic or "").partition(".")
+    return domain if kind in ("interactions", "items") and DOMAIN_NAME.fullmatch(domain) else ANY_DOMAIN
+
+
+def topics(settings: Settings, domain: str = ANY_DOMAIN) -> Iterator[Topic]:
+    """Yield every topic. Without domains in the config, yield those of `domain`."""
     rules, kafka = rules_of(settings), settings.kafka
-    for name, domain in settings.domains.items():
-        yield from _of_domain(name, domain, rules, domain.rating_range)
+    for name, config in settings.domains.items():
+        yield from _of_domain(name, config, rules, config.rating_range)
     if not settings.domains:
-        stand_in = DomainConfig(
-            interactions_topic=f"interactions.{ANY_DOMAIN}", items_topic=f"items.{ANY_DOMAIN}"
-        )
-        yield from _of_domain(ANY_DOMAIN, stand_in, rules, None)
+        stand_in = DomainConfig(interactions_topic=f"interactions.{domain}", items_topic=f"items.{domain}")
+        yield from _of_domain(domain, stand_in, rules, None)
     yield Topic(
         kafka.forget_topic, "forget", "Requests to forget a user, written by `crosscurrent forget`",
         forget_schema(), _text(f"The hash that stands for the user, {LENGTH} characters."), ("receive",),
@@ -53,16 +58,21 @@ def topics(settings: Settings) -> Iterator[Topic]:
 def _of_domain(
     name: str, domain: DomainConfig, rules: Rules, rating_range: tuple[float, float] | None
 ) -> Iterator[Topic]:
-    for kind, topic, schema, key in (
+    for kind, topic, fields, key in (
         ("interactions", domain.interactions, interactions_schema(rules, rating_range), "user_id"),
         ("items", domain.items, item_schema(rules), "item_id"),
     ):
         what = "Clicks, ratings, other events, impressions" if kind == "interactions" else "Items, compacted"
         if not topic.is_contract:
-            what += f". The schema is that of the fields after [domains.{name}.{kind}] has found them ({topic.format})"
+            note = f"The schema is that of the fields after [domains.{name}.{kind}] has found them ({topic.format})"
+            what += f". {note}"
+            comment = (
+                f"{note}: a record as it is written may fail it; crosscurrent check-event reads such records."
+            )
+            fields |= {"description": f"{fields['description']} {comment}", "$comment": comment}
         address = domain.interactions_topic if kind == "interactions" else domain.items_topic
         yield Topic(
-            address, kind, f"{what}: domain {name}", schema, ID | {"description": f"The {key}."}, ("receive",)
+            address, kind, f"{what}: domain {name}", fields, ID | {"description": f"The {key}."}, ("receive",)
         )
 
 

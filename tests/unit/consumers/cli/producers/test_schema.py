@@ -149,6 +149,26 @@ def test_without_a_config_any_rating_passes() -> None:
     assert not valid(schema, event(value="x"))
 
 
+def test_without_a_config_a_domain_has_any_name() -> None:
+    """The topics of every domain have the same schema."""
+    for kind in ("interactions", "items"):
+        assert printed("--topic", f"{kind}.books") == printed("--topic", f"{kind}.{{domain}}")
+    code, text = run("schema", "--topic", "books")
+    assert code == 2
+    assert "there are interactions.{domain}, items.{domain}" in text
+
+
+def test_the_schema_of_a_mapped_topic_says_what_it_describes(config: str) -> None:
+    """It is that of the fields, not of the records as they are written; topics of the contract need no such note."""
+    mapped = '[domains.movies.interactions]\nunwrap = "payload.after"\n[events]'
+    Path(config).write_text(CONFIG.replace("[events]", mapped))
+    schema = printed("--topic", INTERACTIONS, "-c", config)
+    Draft202012Validator.check_schema(schema)
+    assert "after [domains.movies.interactions] has found them (json)" in schema["description"]
+    assert schema["$comment"] in schema["description"]
+    assert "$comment" not in printed("--topic", ITEMS, "-c", config)
+
+
 def test_a_topic_that_is_not_there(config: str) -> None:
     """The message names those that are."""
     code, text = run("schema", "--topic", "other", "-c", config)
