@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str,
             config.topic_of(found.kind, name)  # an unknown domain ends the command before anything is sent
             _check_range(config.domains[name].rating_range, name, options.reading)
     show_understanding(scans, check, console)
+    for line in _of_event_ids(scans, config):
+        console.print(plain(line), soft_wrap=True)
     code = BUG if any(found.cut is not None for found in scans) else 0
     if options.dry_run:
         console.print("nothing was sent (--dry-run)")
@@ -44,8 +47,9 @@ def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str,
         console.print("nothing was sent")
         return BUG, msgspec.to_builtins(report_of(scans))
     destination = KafkaDestination(
-        client_options(config.kafka), config.topic_of, options.rate, options.create_topics, options.partitions
-    )
+        client_options(config.kafka), config.topic_of, options.rate, options.create_topics, options.partitions,
+        remembered=config.intake.dedup_events * config.shards.count,
+    )  # fmt: skip
     try:
         report = replay(scans, check, destination, console)
     except KafkaError as error:
@@ -66,6 +70,19 @@ def _scan_all(options: ReplayOptions, check: Check, console: Console) -> list[Sc
         scans = [scan(table, check, progress=progress) for table in tables]
         bar.remove_task(task)
     return scans
+
+
+def _of_event_ids(scans: list[Scan], config: Settings) -> Iterator[str]:
+    """Yield a line for people about events that have no event_id of their own: what becomes of them if sent again."""
+    without = [x for x in scans if x.kind == "interactions" and "event_id" not in x.table.columns]
+    latest = config.intake.dedup_events
+    if without and latest and any("timestamp" in x.table.columns for x in without):
+        yield (
+            "rows without an event_id get one made of their content: sent again, a row is ignored while it is among "
+            f"the latest {latest:,} events (intake.dedup_events)"
+        )
+    if latest and any("timestamp" not in x.table.columns for x in without):
+        yield "rows without event_id and time get no event_id: sent again, they are learned again"
 
 
 def _show(report: ReplayReport, console: Console) -> None:

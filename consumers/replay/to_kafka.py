@@ -29,6 +29,7 @@ from consumers.replay.delivery import (
     default_topic,
     send,
 )
+from consumers.replay.event_ids import with_event_ids
 from consumers.replay.time_sort import in_time_order
 from consumers.terminal import log
 
@@ -64,6 +65,8 @@ class KafkaDestination(NamedTuple):
     admin: Callable[..., Any] = KafkaAdminClient
     """Makes an admin client, from the options of kafka-python."""
     producer: Callable[..., Any] = make_producer
+    remembered: int = 0
+    """How many of the latest event_ids `run` knows. Then events without an event_id get one; see `event_ids`."""
 
 
 def replay(
@@ -91,9 +94,11 @@ def replay(
                 bar.update(task, sent=counts.sent + counts.items)
 
         items, events, report.sorted_files = in_time_order(scans, on_sent)
-        good: Iterable[Sent] = itertools.chain(items, events)
         if any(found.refused for found in scans):
-            good = _good(good, check)
+            items, events = _good(items, check), _good(events, check)
+        if to.remembered:
+            events = with_event_ids(events, to.remembered)
+        good = itertools.chain(items, events)
         topics = {to.topic_of(found.kind, name) for found in scans for name in found.domains}
         counts = _deliver(good, topics, to, on_sent, on_refused)
     for field in counts.__struct_fields__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
 from collections import defaultdict
 from pathlib import Path
@@ -187,3 +188,32 @@ def test_the_command_sends_what_it_said(
     assert [key for key, _ in items[0]] == [b"a", b"c"]
     events = read_all(bootstrap, f"interactions.{topic_prefix}", 1691)
     assert sum(map(len, events.values())) == 1691
+
+
+def test_a_file_that_is_sent_again_has_the_same_event_ids(
+    bootstrap: str, topic_prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So `run` ignores it. A line says so, and for how long."""
+    config, path = tmp_path / "crosscurrent.toml", tmp_path / "views.csv"
+    config.write_text(f'[kafka]\nbootstrap_servers = ["{bootstrap}"]\n[domains.{topic_prefix}]\n')
+    path.write_text("user_id,item_id,timestamp\n" + "u,i,1500000000\n" * 2 + "v,i,1500000001\n")
+    words = [
+        "replay",
+        str(path),
+        "-c",
+        str(config),
+        "-d",
+        topic_prefix,
+        "--create-topics",
+        "--partitions",
+        "1",
+    ]
+    for _ in range(2):
+        assert _run(functools.partial(cli, words)) == 0
+        assert "among the latest 100,000 events (intake.dedup_events)" in capsys.readouterr().err
+    ids = [
+        json.loads(value or b"")["event_id"]
+        for _, value in read_all(bootstrap, f"interactions.{topic_prefix}", 6)[0]
+    ]
+    assert ids[:3] == ids[3:]
+    assert len(set(ids)) == 3
