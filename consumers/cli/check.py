@@ -75,7 +75,8 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
             yield Finding(f"topic {name}", False, f"no right to it, if it exists. {give}")
         elif name in counts:
             how = "created with " if name in created else ""
-            yield Finding(f"topic {name}", True, f"{how}{counts[name]} partitions")
+            number = "1 partition" if counts[name] == 1 else f"{counts[name]} partitions"
+            yield Finding(f"topic {name}", True, f"{how}{number}")
         elif name == settings.kafka.forget_topic:
             yield Finding(f"topic {name}", True, "not there yet: the first crosscurrent forget creates it")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -255,6 +256,8 @@ def _ms(name: str, own: int | float) -> int:
 
 
 def _within(limits: tuple[float, float]) -> str:
+    if limits == (-math.inf, math.inf):
+        return "a number"
     return f"a number from {limits[0]:g} to {limits[1]:g}"
 
 

@@ -18,7 +18,7 @@ def schema_id(data: bytes) -> int:
     if len(data) < HEAD or data[0]:
         begins = f"{len(data)} bytes" if len(data) < HEAD else f"a first byte of {data[0]}"
         raise Rejected(
-            "not_framed", f"the value: found {begins}, allowed: a zero byte, then the schema's id in 4"
+            "not_framed", f"the value: found {begins}, allowed: a zero byte, then the schema's id in 4 bytes"
         )
     return int(_head(data)[1])
 

@@ -163,7 +163,8 @@ class Reporter:
         self._skipped = skipped
         metrics.kafka_silent.set(self.source.silent_seconds())
         for name, weight in self.arms.full.ranker.event_weights.report().items():
-            metrics.event_weight.labels(name).set(weight)
+            # It is the exponential of a logarithm: 3 would be 3.0000000000000004.
+            metrics.event_weight.labels(name).set(round(weight, 6))
         self._shown()
         lost = self.source.lost()
         metrics.lost_records.inc(lost - self.lost)

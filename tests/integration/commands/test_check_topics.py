@@ -42,6 +42,7 @@ def test_a_topic_that_no_domain_owns_is_a_warning(bootstrap: str, topic_prefix: 
         admin.create_topics(made, wait_for_metadata=True)
     found = findings(bootstrap, tmp_path, {name: {"items_topic": f"{name}.items"}})
     assert not found[mine].warns
+    assert found[mine].detail == "1 partition"
     for topic in (lost, items):
         assert found[topic].good
         assert found[topic].warns

@@ -131,7 +131,7 @@ def test_check_shows_how_a_record_is_understood(shop: Shop) -> None:
     body = avro_body(ITEM, {"sku": "m1", "name": "Dune\x1b[31m"})
     shop.send(framed(shop.of_items, body), "items", b"m1")
     shop.send(framed(shop.event, avro_body(EVENT, {"uid": 7, "sku": "m1", "stars": 4})))
-    shop.raw("books", "u", json.dumps({"type": "click", "user_id": "u"}).encode())
+    shop.raw("books", "u", json.dumps({"type": "click", "user_id": "u", "note": 1}).encode())
     shop.producer.flush()
     code, shown = shop.check()
     lines = {line[5:].partition(": ")[0]: line for line in shown.splitlines()}
@@ -147,6 +147,7 @@ def test_check_shows_how_a_record_is_understood(shop: Shop) -> None:
     poison = lines[f"newest record of interactions.{shop.prefix}.books"]
     assert poison.startswith("warn ")
     assert "would be a dead letter: missing_field: item_id: missing" in poison
+    assert poison.endswith("; not used: note")
     assert lines[f"newest record of items.{shop.prefix}.books"].endswith(": there is none yet")
 
     shop.proxy.refusing = True

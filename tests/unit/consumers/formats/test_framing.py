@@ -21,6 +21,7 @@ def test_no_id(data: bytes) -> None:
     with pytest.raises(Rejected) as caught:
         schema_id(data)
     assert caught.value.reason == "not_framed"
+    assert caught.value.detail.endswith("allowed: a zero byte, then the schema's id in 4 bytes")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ T0 = 1_700_000_000_000
 SETTINGS = build(
     {
         "domains": {"movies": {}},
-        "events": {"view": {"as": "click", "weight": 0.2}, "skip": {"as": "skip"}},
+        "events": {"view": {"as": "click", "weight": 0.2}, "purchase": {"weight": 3}, "skip": {"as": "skip"}},
         "intake": {"ids": "any", "batch_events": 4},
         "learner": {"users": 64, "items_per_domain": 32},
     }
@@ -40,6 +40,7 @@ def test_own_types_are_learned_and_counted() -> None:
     for name, count in {"view": 1, "skip": 1, "click": 1, "rating": 0}.items():
         assert sample("crosscurrent_events_total", {"domain": "movies", "type": name}) == count
     assert sample("crosscurrent_event_weight", {"type": "view"}) == 0.2
+    assert sample("crosscurrent_event_weight", {"type": "purchase"}) == 3
     assert sample("crosscurrent_kafka_silent_seconds") == 0
     assert sample("crosscurrent_key_mismatches_total") == 0
     assert [dict(letter.headers)["reason"] for letter in sink.letters] == [b"unknown_type"]

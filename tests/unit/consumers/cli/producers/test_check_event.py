@@ -40,6 +40,15 @@ def test_a_click_is_understood() -> None:
     assert "1 read; 0 would become dead letters" in text
 
 
+def test_without_a_config_every_number_is_a_rating() -> None:
+    """And the message names no limits."""
+    event = '{"type": "rating", "user_id": "u", "item_id": "i", "value": VALUE}'
+    assert run("check-event", "-", given=event.replace("VALUE", "-1e9"))[0] == 0
+    code, text = run("check-event", "-", given=event.replace("VALUE", '"4"'))
+    assert code == 1
+    assert "value: found a string, allowed: a number\n" in text
+
+
 @pytest.mark.parametrize(
     ("event", "wanted"),
     [
