@@ -17,6 +17,7 @@ from consumers.events.record import Record
 from consumers.events.rejection import Rejection
 from consumers.service.canary import Canaries, Canary
 from consumers.service.items_read_anew import ItemsReadAnew
+from consumers.service.stages.first_records import FirstRecords
 from consumers.service.stages.listed_events import ListedEvents
 from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
 from consumers.service.stages.shown_stage import ShownStage
@@ -36,6 +37,13 @@ BUSY_EVENTS, BACKLOG_EVENTS = 64, 256
 
 Items do not change while events are scored. More events together are faster, and a little less precise.
 """
+
+
+WRONG_KEY = "the key of a record is not its user: later ones are counted only (key_mismatches_total)"
+WRONG_ITEM_KEY = "the key of a record is not its item: later ones are counted only (key_mismatches_total)"
+UNKNOWN_IMPRESSION = (
+    "an event names an unknown impression: later ones are counted only (impression_clicks_total)"
+)
 
 
 class LearningParts(NamedTuple):
@@ -70,6 +78,7 @@ class LearningStage:
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
         """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
+        self._first = FirstRecords()
         self._shown = ShownStage(parts.arms.full, parts.metrics)
         self._listed = ListedEvents(parts.arms.full, parts.queue.index, parts.metrics)
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
@@ -83,7 +92,8 @@ class LearningStage:
             self.parts.limits.add(record, isinstance(event, Rejection))
             if isinstance(event, Interaction):
                 if self._is_new(record, event):
-                    self._shown.answer(event)
+                    if self._shown.answer(event) == "missing":
+                        self._first.tell(UNKNOWN_IMPRESSION, record)
                     self._listed.count(event)
                     self._waiting.append((record, event))
                     if len(self._waiting) >= together:
@@ -179,6 +189,7 @@ class LearningStage:
         except UnicodeDecodeError:
             owner = None
         if owner != event.user:
+            self._first.tell(WRONG_KEY, record)
             self.parts.metrics.key_mismatches.inc()
 
     def _is_record(self, record: Record) -> bool:
@@ -212,6 +223,7 @@ class LearningStage:
     def _item(self, record: Record, item: Item) -> None:
         self.totals["items"] += 1
         if record.key != item.item_id.encode() and not self._is_record(record):
+            self._first.tell(WRONG_ITEM_KEY, record)
             self.parts.metrics.key_mismatches.inc()
         self.read_anew.item(record.topic, item.item_id)
         self._put(item)

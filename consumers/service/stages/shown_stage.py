@@ -11,7 +11,7 @@ from consumers.events.rejection import ITEMS_LIMIT
 from models.assessment.concentration import RecentShows
 from models.experiments.experiment import DEFAULT
 from models.experiments.totals import CountedImpression
-from models.learning.impressions import TOP, Answer
+from models.learning.impressions import TOP, Answer, Outcome
 from models.learning.learner import Learner
 from models.schema import Impression, Interaction
 from serving.metrics import Metrics
@@ -74,13 +74,13 @@ class ShownStage:
         """Count an impression that came before."""
         self._metrics.impressions.labels(shown.domain, "duplicate").inc()
 
-    def answer(self, event: Interaction) -> None:
-        """Find what an event answers that is about to be learned. A skip answers nothing."""
+    def answer(self, event: Interaction) -> Outcome | None:
+        """Find what an event answers that is about to be learned; return how that went. A skip answers nothing."""
         if event.kind == "skip":
-            return
+            return None
         answer = self._learner.impressions.answer(event)
         if answer is None:
-            return
+            return None
         metrics, domain = self._metrics, event.domain
         metrics.impression_clicks.labels(domain, answer.outcome).inc()
         if answer.outcome == "answered":
@@ -90,6 +90,7 @@ class ShownStage:
                 metrics.impressions_clicked.labels(domain).inc()
             if answer.above:
                 metrics.clicks_below.labels(domain).inc()
+        return answer.outcome
 
     def tell(self) -> None:
         """Let what was shown since the last call be learned, and add it to the metrics."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from consumers.config.loader import build
 from consumers.events.record import Record
 from consumers.service.pipeline import Pipeline
+from consumers.service.stages.learning_stage import UNKNOWN_IMPRESSION, WRONG_ITEM_KEY, WRONG_KEY
 from models.schema import Item
 from serving.client.pseudonyms import Pseudonyms
 from tests.support.doubles import ListSource
@@ -154,6 +157,27 @@ def test_a_key_that_is_not_the_user() -> None:
     pipeline = run(shown(0, "a")._replace(key=b"other"), click(1, "a"))
     assert pipeline.metrics.registry.get_sample_value("crosscurrent_key_mismatches_total") == 1
     assert counts(pipeline, "impression_clicks") == {"answered": 1}
+
+
+def test_the_first_of_what_is_only_counted_is_logged_with_its_place() -> None:
+    """One line for each topic and kind, by which the record can be found."""
+    item = Record("items.movies", 0, 9, T0, b"other", b'{"item_id": "a"}')
+    with capture_logs() as lines:
+        run(
+            click(0, "a", impression="none"),
+            click(1, "a")._replace(key=b"other"),
+            click(2, "b", impression="none")._replace(key=None),
+            item,
+            item._replace(offset=10),
+        )
+    warned = [
+        (x["event"], x["topic"], x["partition"], x["offset"]) for x in lines if x["log_level"] == "warning"
+    ]
+    assert sorted(warned) == [
+        (UNKNOWN_IMPRESSION, "interactions.movies", 0, 0),
+        (WRONG_ITEM_KEY, "items.movies", 0, 9),
+        (WRONG_KEY, "interactions.movies", 0, 1),
+    ]
 
 
 def test_without_impressions_nothing_is_counted() -> None:
