@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ NO_ENVELOPE = "missing (unwrap)"
 """What a detail says of a part that `unwrap` names and a record does not have."""
 NAMED = 8
 """Most names that a detail tells of what is there instead."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 Path = tuple[str, ...]
 Convert = Callable[[str, Any], Any]
 """Makes what a field should hold; the field's name comes first, for the words of a rejection."""
@@ -203,6 +205,9 @@ def _milliseconds(_name: str, x: Any) -> Any:
 
 
 def _number(_name: str, x: Any) -> Any:
+    """Return a number: of a decimal, or of text that is one, as some converters write decimals."""
+    if isinstance(x, str):
+        return float(x) if _NUMBER.fullmatch(x) else x
     return float(x) if isinstance(x, Decimal) else x
 
 
