@@ -16,15 +16,18 @@ setup: $(INSTALLED) ## Build .venv with the locked dependencies and every extra,
 
 $(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "1/3 Making $(VENV) with the service: 2.7 GB at the end, most of it PyTorch. All three steps take about 3 minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text]'
 	@touch $@
 
 $(COMPILED): $(INSTALLED)
+	@echo "2/3 Compiling the numeric code, about a minute."
 	$(BIN)/python -c 'from consumers.terminal import compiling, log; compiling.compile_first(log.console())'
 	@touch $@
 
 $(DEVELOPER): $(INSTALLED)
+	@echo "3/3 Installing what evaluate and developers need, beside the compiling."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,evaluate,dev]'
 	@touch $@
 
