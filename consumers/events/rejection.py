@@ -46,7 +46,8 @@ MEANINGS: dict[Reason, str] = {
     "wrong_type": "a field of another JSON type than is allowed",
     "missing_field": "no field where one is needed",
     "unknown_type": "a type other than click, rating, impression and those of [events]",
-    "unknown_domain": "a topic that no domain of the config owns",
+    "unknown_domain": "a topic that no domain of the config owns; such a topic is not read, so this happens only to "
+    "what another program wrote to shards.reroute_topic",
     "bad_id": "an id or key that is empty, too long, or no proper Unicode",
     "not_finite": "a value that is NaN or infinite",
     "out_of_range": "a value outside the domain's rating_range",
