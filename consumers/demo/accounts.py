@@ -12,8 +12,9 @@ from consumers.service.pipeline import Pipeline
 class Account(NamedTuple):
     """What became of the events so far. fed: events of the demo's feed. others: those that others have sent beside it.
 
-    forgotten: events of users who had asked to be forgotten. lost: events that were never learned, and events that the
-    service passed although nothing became of them.
+    forgotten: events of users who had asked to be forgotten. impressions: what users were shown, repeats included; they
+    are no events to learn. lost: events that were never learned, and events that the service passed although nothing
+    became of them.
     """
 
     fed: int
@@ -22,6 +23,7 @@ class Account(NamedTuple):
     duplicates: int
     dead_letters: int
     forgotten: int
+    impressions: int
     lost: int
 
 
@@ -39,8 +41,8 @@ def account(settings: Settings, pipeline: Pipeline, placed: Placed) -> Account:
     passed = sum(n for (topic, _), n in dict(pipeline.offsets).items() if topic in topics)
     totals = pipeline.totals
     learned, duplicates = totals["learned"], totals["duplicates"]
-    letters, forgotten = totals["dead_letters"], totals["forgotten"]
+    letters, forgotten, impressions = totals["dead_letters"], totals["forgotten"], totals["impressions"]
     fed = sum(part.events for part in placed.values())
-    missing = max(0, passed - learned - duplicates - letters - forgotten)
+    missing = max(0, passed - learned - duplicates - letters - forgotten - impressions)
     others = max(0, passed - (fed - waiting))
-    return Account(fed, others, learned, duplicates, letters, forgotten, waiting + missing)
+    return Account(fed, others, learned, duplicates, letters, forgotten, impressions, waiting + missing)

@@ -40,6 +40,7 @@ def figures(service: Service, went: Followed, counted: Account) -> dict[str, Any
         "duplicates": counted.duplicates,
         "dead_letters": counted.dead_letters,
         "forgotten": counted.forgotten,
+        "impressions": counted.impressions,
         "lost": counted.lost,
         "seconds": round(went.seconds, 2),
         "events_per_second": round(went.learned / went.seconds, 1),
@@ -63,11 +64,12 @@ def show_account(counted: Account, seconds: float | None, console: Console) -> N
     others = f" and {counted.others:,} of others" if counted.others else ""
     lasted = "" if seconds is None else f" in {seconds:.0f} s"
     forgotten = f"{counted.forgotten:,} of forgotten users, " if counted.forgotten else ""
+    shown = f"{counted.impressions:,} impressions, " if counted.impressions else ""
     console.print(
         joined(
             (f"{counted.fed:,}", "bold"),
             f" events of the demo{others}{lasted}: {counted.learned:,} learned, "
-            f"{counted.duplicates:,} duplicates, {counted.dead_letters:,} dead letters, {forgotten}",
+            f"{counted.duplicates:,} duplicates, {counted.dead_letters:,} dead letters, {forgotten}{shown}",
             (f"{counted.lost:,} lost", "bold"),
         )
     )

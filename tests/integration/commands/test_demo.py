@@ -131,13 +131,16 @@ def kept(tmp_path: Path, broker: Any, redis_store: Any) -> Iterator[Kept]:
 
 
 def send(kept: Kept, user: str, events: int, at_ms: int | None = None) -> None:
-    """Send own events of games, as README shows it."""
+    """Send own events of games, as README shows it, a record that is no event, and what the user was shown."""
     with KafkaProducer(bootstrap_servers=load(kept.config, {}).kafka.bootstrap_servers) as producer:
         for n in range(events):
             event = {"type": "rating", "user_id": user, "item_id": f"games-{n:05d}", "value": 4}
             event |= {} if at_ms is None else {"timestamp": at_ms}
             producer.send("interactions.games", json.dumps(event).encode(), user.encode())
         producer.send("interactions.games", b"no event", user.encode())
+        shown = {"type": "impression", "user_id": user, "items": ["games-00001", "games-00002"]}
+        shown |= {} if at_ms is None else {"timestamp": at_ms}
+        producer.send("interactions.games", json.dumps(shown).encode(), user.encode())
         producer.flush()
 
 
@@ -158,10 +161,12 @@ def test_own_events_and_a_request_to_forget_beside_the_feed(kept: Kept) -> None:
     figures = kept.figures()
     assert figures["lost"] == 0
     assert figures["events_in"] == EVENTS + EVENTS // 200 + EVENTS // 500
-    assert figures["events_of_others"] == 30 + 1 + 5 + 1
+    assert figures["events_of_others"] == 30 + 2 + 5 + 2
+    assert figures["impressions"] == 2
     assert figures["forgotten"] == 5
     assert figures["learned"] == EVENTS + 30
-    assert "37 of others" in kept.said()
+    assert "39 of others" in kept.said()
+    assert "2 impressions, 0 lost" in kept.said()
     assert "5 of forgotten users" in kept.said()
     assert not kept.config.exists()
 

@@ -27,7 +27,15 @@ def test_all_of_it_adds_up() -> None:
     counted = account(
         SETTINGS, pipeline(70, 40, learned=100, duplicates=4, dead_letters=3, forgotten=3), FEED
     )
-    assert counted == (100, 10, 100, 4, 3, 3, 0)
+    assert counted == (100, 10, 100, 4, 3, 3, 0, 0)
+
+
+def test_impressions_are_no_loss() -> None:
+    """Ten of others, two of them repeats: the service passes them, and learns no event from them."""
+    counted = account(
+        SETTINGS, pipeline(70, 40, learned=100, impressions=10, repeated_impressions=2), FEED
+    )
+    assert (counted.others, counted.impressions, counted.lost) == (10, 10, 0)
 
 
 def test_events_of_others_do_not_hide_a_loss() -> None:
