@@ -13,11 +13,13 @@ TOPS = ("consumers", "models", "serving")
 CLIENT = {"crosscurrent": "serving/client"}
 SERVICE = find_packages(include=[pattern for top in TOPS for pattern in (top, f"{top}.*")])
 
+READERS = ["crosscurrent", *(f"crosscurrent.{name}" for name in find_packages(CLIENT["crosscurrent"]))]
+
 if "editable_wheel" in sys.argv:
-    setup(packages=["crosscurrent", *SERVICE], package_dir=CLIENT)
+    setup(packages=[*READERS, *SERVICE], package_dir=CLIENT)
 else:
     inside = {f"crosscurrent._service.{top}": top for top in TOPS}
     setup(
-        packages=["crosscurrent", *(f"crosscurrent._service.{name}" for name in SERVICE)],
+        packages=[*READERS, *(f"crosscurrent._service.{name}" for name in SERVICE)],
         package_dir=CLIENT | inside,
     )

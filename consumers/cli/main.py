@@ -181,7 +181,7 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
       crosscurrent recommend -c crosscurrent.toml -u u000012 -d books -k 5
     """
     from consumers.terminal.recommendations import show_recommendations  # noqa: PLC0415
-    from serving.client import Reader, UnknownDomain, Unreachable  # noqa: PLC0415
+    from serving.client import Reader, Refused, UnknownDomain, Unreachable  # noqa: PLC0415
 
     settings = load_for_all(config, need_domains=False)
     if settings.domains and domain not in settings.domains:
@@ -190,6 +190,8 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
         key = settings.privacy.key if settings.privacy.pseudonyms else None
         reader = Reader(settings.redis.url, settings.redis.prefix, key=key, **settings.redis.client())
         figures = show_recommendations(reader, user, domain, top)
+    except Refused as error:
+        raise Stop(f"{error}. See redis.username and redis.password.") from error
     except Unreachable as error:
         raise Stop(f"{error}. Start it, or set redis.url (CROSSCURRENT_REDIS__URL).") from error
     except UnknownDomain as error:

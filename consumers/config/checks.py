@@ -14,6 +14,7 @@ from consumers.config.experiments import problems as experiments
 from consumers.config.experiments.keys import overridden
 from consumers.config.formats import TYPES
 from consumers.config.schema import DomainConfig, Settings
+from serving.client.pseudonyms import KEY_LENGTH
 
 DOMAIN_NAME = re.compile(r"[a-z0-9_-]+")
 TYPE_NAME = re.compile(r"[\w.-]{1,40}")
@@ -127,8 +128,8 @@ def _number_problems(settings: Settings) -> Iterator[str]:
         yield "publish.similar, publish.similar_seconds: must not be negative"
     if not 0 < settings.intake.max_invalid_ratio <= 1:
         yield "intake.max_invalid_ratio: must be in (0, 1]"
-    if settings.privacy.key is not None and len(settings.privacy.key) < 16:
-        yield "privacy.key: a secret of at least 16 characters"
+    if settings.privacy.key is not None and len(settings.privacy.key) < KEY_LENGTH:
+        yield f"privacy.key: a secret of at least {KEY_LENGTH} characters"
 
 
 def _empty_keys(table: Any, path: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ All of serving and consumers may import its parts, which define keys, lists and 
 
 from .answers import Origin, RankedItem, Recommended, Similar, Status
 from .async_reader import AsyncReader
-from .errors import UnknownDomain, Unreachable
+from .errors import Refused, UnknownDomain, Unreachable
 from .lists import ListedItem, RecommendationList
 from .reader import Reader
 
@@ -21,6 +21,7 @@ __all__ = [
     "Reader",
     "RecommendationList",
     "Recommended",
+    "Refused",
     "Similar",
     "Status",
     "UnknownDomain",

@@ -14,13 +14,16 @@ class Recommended(NamedTuple):
 
     items: list[ListedItem]
     origin: Origin
-    """personal: the user's own list. popular: the domain's list for everybody. empty: neither has an item left."""
+    """personal: the user's own list. popular: the domain's list for everybody. empty: there is neither.
+
+    If filters leave no item of either, it is the user's own list, if there is one, without items.
+    """
     age_seconds: float | None
-    """How long ago the list was made; None for an empty one."""
+    """How long ago the list was made; None without a list."""
     model: int | None
-    """Network steps when it was made; None for an empty one."""
+    """Network steps when it was made; None without a list."""
     published_ts: int | None = None
-    """When it was made, Unix time in ms: the `list_ts` of an impression. None for an empty one."""
+    """When it was made, Unix time in ms: the `list_ts` of an impression. None without a list."""
 
 
 class Similar(NamedTuple):
@@ -28,7 +31,7 @@ class Similar(NamedTuple):
 
     items: list[ListedItem]
     age_seconds: float | None
-    """How long ago the neighbours were found; None without any."""
+    """How long ago the neighbours were found; None if the store has none of this item."""
 
 
 class RankedItem(NamedTuple):

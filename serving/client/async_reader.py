@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from . import plans
 from .answers import RankedItem, Recommended, Similar, Status
 from .connection import connect_async, sentinels_of
-from .errors import STORE_ERRORS
+from .errors import STORE_ERRORS, unreachable
 from .keys import Keys
-from .plans import Choice, Command, Plan, Result
-from .pseudonyms import Pseudonyms
-from .reader import unreachable, usable
+from .questions import plans
+from .questions.arguments import choice, pseudonyms, text, texts
+from .questions.plans import Command, Plan, Result
+from .reader import usable
 
 
 class AsyncReader:
@@ -26,8 +26,8 @@ class AsyncReader:
         key: str | None = None,
         **options: Any,
     ) -> None:
-        self._inside = Pseudonyms(key).inside
-        self._url, self._keys = url, Keys(prefix)
+        self._inside = pseudonyms(key).inside
+        self._url, self._options, self._keys = url, options, Keys(prefix)
         self._client = connect_async(url, timeout, **options)
 
     async def __aenter__(self) -> AsyncReader:
@@ -43,7 +43,7 @@ class AsyncReader:
 
     async def recommend(
         self,
-        user: str,
+        user: str | None,
         domain: str,
         k: int = 10,
         *,
@@ -52,18 +52,16 @@ class AsyncReader:
         diversity: float = 0.0,
     ) -> Recommended:
         """Return the best `k` items, see `Reader.recommend`."""
-        choice = Choice(k, frozenset(exclude), category, diversity)
-        return await self._run(plans.recommend(self._keys, self._inside(user), domain, choice))
+        chosen = choice(k, exclude, category, diversity)
+        return await self._run(plans.recommend(self._keys, self._user(user), text("domain", domain), chosen))
 
     async def recommend_many(
         self, users: Iterable[str], domain: str, k: int = 10, *, exclude: Collection[str] = ()
     ) -> dict[str, Recommended]:
         """Return the lists of many users, read in one round trip."""
-        asked = list(dict.fromkeys(users))
+        asked, chosen = texts("users", users), choice(k, exclude)
         inside = [self._inside(user) for user in asked]
-        found = await self._run(
-            plans.recommend_many(self._keys, inside, domain, Choice(k, frozenset(exclude)))
-        )
+        found = await self._run(plans.recommend_many(self._keys, inside, text("domain", domain), chosen))
         return dict(zip(asked, found, strict=True))
 
     async def similar(
@@ -77,22 +75,28 @@ class AsyncReader:
         diversity: float = 0.0,
     ) -> Similar:
         """Return the `k` items most like this one, best first."""
-        choice = Choice(k, frozenset(exclude), category, diversity)
-        return await self._run(plans.similar(self._keys, item, domain, choice))
+        chosen = choice(k, exclude, category, diversity)
+        return await self._run(plans.similar(self._keys, text("item", item), text("domain", domain), chosen))
 
     async def rank(
-        self, user: str, domain: str, candidates: Sequence[str], *, use_list: bool = True
+        self, user: str | None, domain: str, candidates: Sequence[str], *, use_list: bool = True
     ) -> list[RankedItem]:
-        """Return the candidates, best first for this user. use_list: items on the user's list come first."""
-        return await self._run(plans.rank(self._keys, self._inside(user), domain, candidates, use_list))
+        """Return the candidates, each once, best first for this user, see `Reader.rank`."""
+        wanted = texts("candidates", candidates)
+        return await self._run(
+            plans.rank(self._keys, self._user(user), text("domain", domain), wanted, use_list)
+        )
 
     async def titles(self, domain: str, items: Sequence[str]) -> dict[str, str]:
         """Return titles by item; "" for an item without a known title."""
-        return await self._run(plans.titles(self._keys, domain, items))
+        return await self._run(plans.titles(self._keys, text("domain", domain), texts("items", items)))
 
     async def status(self) -> Status:
         """Return which domains the store has, and how long ago the service wrote."""
         return await self._run(plans.status(self._keys))
+
+    def _user(self, user: str | None) -> str | None:
+        return None if user is None else self._inside(text("user", user))
 
     async def _run(self, plan: Plan[Result]) -> Result:
         try:
@@ -110,4 +114,4 @@ class AsyncReader:
                 pipeline.execute_command(*command)
             return usable(await pipeline.execute(raise_on_error=False))
         except STORE_ERRORS as error:
-            raise unreachable(self._url, error) from None
+            raise unreachable(self._url, self._options, error) from None

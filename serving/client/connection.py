@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import math
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import redis
 import redis.asyncio
@@ -81,6 +85,15 @@ def redacted(url: str) -> str:
     return f"{scheme}://" + rest.partition("?")[0].rsplit("@", 1)[-1]
 
 
+def passwords(url: str, options: Mapping[str, Any]) -> set[str]:
+    """Return what no message may show: the passwords in a URL, as written and as sent, and those among options."""
+    user, at, _ = url.partition("://")[2].rpartition("@")
+    found = [user.partition(":")[2]] if at else []
+    found += [value for name, value in _options(url.partition("?")[2]) if "password" in name]
+    given = [str(value) for name, value in options.items() if "password" in name and value]
+    return {one for one in (*found, *map(unquote, found), *given) if one}
+
+
 def uses_tls(url: str) -> bool:
     return url.partition("://")[0] in _TLS
 
@@ -121,7 +134,8 @@ def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: An
 
     timeout: seconds for an answer. cluster: the URL names one node of a Redis Cluster, which names the others.
     options: `sentinel_username` and `sentinel_password` are for the sentinels. The others go to redis-py: username,
-    password, ssl_ca_certs, ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read.
+    password, ssl_ca_certs, ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read and for a timeout
+    of no length, TypeError for one that is no number and for an option that redis-py does not have.
     """
     client: redis.Redis = _connect(BLOCKING, url, timeout, cluster, options)
     return client  # a client of a cluster has the same methods, as far as they are used here
@@ -141,9 +155,26 @@ def sentinels_of(client: Any) -> list[Any]:
     return list(getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()))
 
 
+def _check(timeout: Any, options: set[str], cluster: bool) -> None:
+    """Raise TypeError or ValueError for what redis-py would refuse with the first command, or take for a store away."""
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout={timeout!r}: seconds are wanted, a number above 0")
+    if not 0 < timeout < math.inf:
+        raise ValueError(f"timeout={timeout}: seconds are wanted, above 0")
+    takers = [redis.Redis, *redis.SSLConnection.__mro__[:-1]] + [redis.RedisCluster] * cluster
+    known = {"sentinel_username", "sentinel_password"}.union(
+        *(inspect.signature(one.__init__).parameters for one in takers)
+    )
+    for name in sorted(options - known):
+        near = difflib.get_close_matches(name, known | {"prefix", "timeout", "key", "cluster"}, 1)
+        hint = f"; is {near[0]} meant?" if near else ""
+        raise TypeError(f"{name}: neither the reader nor redis-py has such an option{hint}")
+
+
 def _connect(library: Library, url: str, timeout: float, cluster: bool, options: dict[str, Any]) -> Any:
     if (why := problem(url)) is not None:
         raise ValueError(why)
+    _check(timeout, set(options), cluster)
     given = {name: value for name, value in options.items() if value is not None}
     own = {name: given.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     limits = {"socket_timeout": timeout, "socket_connect_timeout": min(timeout, 2.0)}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 
 LENGTH = 32
+KEY_LENGTH = 16
+"""Fewest characters of a key."""
 PUBLIC_KEY = "crosscurrent"
 """Key of requests to forget if no other is set. Anybody who guesses an id can then test the guess."""
 

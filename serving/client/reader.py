@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from . import plans
 from .answers import RankedItem, Recommended, Similar, Status
-from .connection import connect, redacted, sentinels_of
-from .errors import STORE_ERRORS, Unreachable
+from .connection import connect, sentinels_of
+from .errors import STORE_ERRORS, unreachable
 from .keys import Keys
-from .plans import Choice, Command, Plan, Result
-from .pseudonyms import Pseudonyms
+from .questions import plans
+from .questions.arguments import choice, pseudonyms, text, texts
+from .questions.plans import Command, Plan, Result
 
 
 class Reader:
@@ -19,8 +19,9 @@ class Reader:
 
     timeout: seconds that one round trip may take. key: the service's `privacy.key`. options: `cluster=True`, username,
     password, ssl_ca_certs and others, see `connection.connect`. Every method raises Unreachable if the store does not
-    answer. `recommend`, `recommend_many`, `similar` and `rank` raise UnknownDomain for a domain that it does not have;
-    `titles` knows none there.
+    answer, and its subclass Refused if user, password or rights are wrong. `recommend`, `recommend_many`, `similar` and
+    `rank` raise UnknownDomain for a domain that the store does not have; `titles` knows none there. An argument of the
+    wrong kind is a TypeError or ValueError, before anything is sent.
     """
 
     def __init__(
@@ -31,12 +32,12 @@ class Reader:
         key: str | None = None,
         **options: Any,
     ) -> None:
-        self._inside = Pseudonyms(key).inside
-        self._url, self._keys = url, Keys(prefix)
+        self._inside = pseudonyms(key).inside
+        self._url, self._options, self._keys = url, options, Keys(prefix)
         try:
             self._client = connect(url, timeout, **options)
         except STORE_ERRORS as error:  # a cluster is asked for its nodes at once
-            raise unreachable(url, error) from None
+            raise unreachable(url, options, error) from None
 
     def __enter__(self) -> Reader:
         return self
@@ -51,7 +52,7 @@ class Reader:
 
     def recommend(
         self,
-        user: str,
+        user: str | None,
         domain: str,
         k: int = 10,
         *,
@@ -61,19 +62,20 @@ class Reader:
     ) -> Recommended:
         """Return the best `k` items, best first: of the user's own list, else of the popular one.
 
+        user: None is a visitor without an id, who gets the popular list.
         exclude: ids to leave out. category: only items with this tag. diversity: from 0, the list's order, to 1, which
         looks only at how little an item is like those before it. The last two cost a second round trip.
         """
-        choice = Choice(k, frozenset(exclude), category, diversity)
-        return self._run(plans.recommend(self._keys, self._inside(user), domain, choice))
+        chosen = choice(k, exclude, category, diversity)
+        return self._run(plans.recommend(self._keys, self._user(user), text("domain", domain), chosen))
 
     def recommend_many(
         self, users: Iterable[str], domain: str, k: int = 10, *, exclude: Collection[str] = ()
     ) -> dict[str, Recommended]:
         """Return the lists of many users, read in one round trip."""
-        asked = list(dict.fromkeys(users))
+        asked, chosen = texts("users", users), choice(k, exclude)
         inside = [self._inside(user) for user in asked]
-        found = self._run(plans.recommend_many(self._keys, inside, domain, Choice(k, frozenset(exclude))))
+        found = self._run(plans.recommend_many(self._keys, inside, text("domain", domain), chosen))
         return dict(zip(asked, found, strict=True))
 
     def similar(
@@ -87,23 +89,29 @@ class Reader:
         diversity: float = 0.0,
     ) -> Similar:
         """Return the `k` items most like this one, best first. The options are those of `recommend`."""
-        return self._run(
-            plans.similar(self._keys, item, domain, Choice(k, frozenset(exclude), category, diversity))
-        )
+        chosen = choice(k, exclude, category, diversity)
+        return self._run(plans.similar(self._keys, text("item", item), text("domain", domain), chosen))
 
     def rank(
-        self, user: str, domain: str, candidates: Sequence[str], *, use_list: bool = True
+        self, user: str | None, domain: str, candidates: Sequence[str], *, use_list: bool = True
     ) -> list[RankedItem]:
-        """Return the candidates, best first for this user. use_list: items on the user's list come first."""
-        return self._run(plans.rank(self._keys, self._inside(user), domain, candidates, use_list))
+        """Return the candidates, each once, best first for this user; unknown ones have score 0 and `known=False`.
+
+        user: None is a visitor without an id. use_list: items on the user's list come first.
+        """
+        wanted = texts("candidates", candidates)
+        return self._run(plans.rank(self._keys, self._user(user), text("domain", domain), wanted, use_list))
 
     def titles(self, domain: str, items: Sequence[str]) -> dict[str, str]:
         """Return titles by item; "" for an item without a known title."""
-        return self._run(plans.titles(self._keys, domain, items))
+        return self._run(plans.titles(self._keys, text("domain", domain), texts("items", items)))
 
     def status(self) -> Status:
         """Return which domains the store has, and how long ago the service wrote."""
         return self._run(plans.status(self._keys))
+
+    def _user(self, user: str | None) -> str | None:
+        return None if user is None else self._inside(text("user", user))
 
     def _run(self, plan: Plan[Result]) -> Result:
         try:
@@ -121,7 +129,7 @@ class Reader:
                 pipeline.execute_command(*command)
             return usable(pipeline.execute(raise_on_error=False))
         except STORE_ERRORS as error:
-            raise unreachable(self._url, error) from None
+            raise unreachable(self._url, self._options, error) from None
 
 
 def usable(answers: list[Any]) -> list[Any]:
@@ -132,8 +140,3 @@ def usable(answers: list[Any]) -> list[Any]:
                 raise answer
             answers[at] = None
     return answers
-
-
-def unreachable(url: str, error: Exception) -> Unreachable:
-    """Return what to raise for an error of the store. It names the address, but no user or password."""
-    return Unreachable(f"Redis at {redacted(url)}: {type(error).__name__}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 
 from consumers.demo.embedded_servers import Server
-from serving.client import AsyncReader, Reader, UnknownDomain, Unreachable
+from serving.client import AsyncReader, Reader, Refused, UnknownDomain, Unreachable
 from tests.support.store.page import PAGE, fill
 from tests.support.store.reading import KEYS, Asked, listing, put_item, put_meta, put_user
 
@@ -65,13 +66,71 @@ def test_an_unknown_domain_is_an_error_that_names_the_known_ones(ask: Asked, cli
 
 
 def test_exclude(ask: Asked, client: redis.Redis) -> None:
-    """What is left out makes room for the next; with nothing left the popular list follows."""
+    """What is left out makes room for the next; with nothing left the popular list follows, then none of both."""
     client.set(KEYS.recommendations("ann", "books"), listing("a", "b", "c"))
     client.set(KEYS.popular("books"), listing("p", "b"))
     assert names(ask("recommend", "ann", "books", 2, exclude={"a"})) == ["b", "c"]
     found = ask("recommend", "ann", "books", exclude=["a", "b", "c"])
     assert (found.origin, names(found)) == ("popular", ["p"])
-    assert ask("recommend", "ann", "books", exclude={"a", "b", "c", "p"}).origin == "empty"
+    assert names(ask("recommend", "ann", "books", exclude={"a", "b", "c", "p"})) == []
+
+
+def test_a_filter_that_leaves_nothing(ask: Asked, client: redis.Redis) -> None:
+    """The answer is still that of the user's own list, or else of the popular one: origin, age, model and time."""
+    client.set(KEYS.popular("books"), listing("p", age=60))
+    for options in ({"exclude": {"p"}}, {"category": "none"}, {"k": 0}):
+        found = ask("recommend", "ann", "books", **options)
+        assert (found.items, found.origin, found.model) == ([], "popular", 7)
+    client.set(KEYS.recommendations("ann", "books"), listing("a", age=600))
+    whole = ask("recommend", "ann", "books")
+    for options in ({"exclude": {"a", "p"}}, {"category": "none"}, {"k": 0}):
+        found = ask("recommend", "ann", "books", **options)
+        assert (found.items, found.origin, found.published_ts) == ([], "personal", whole.published_ts)
+        assert found.age_seconds >= 600
+    client.set(KEYS.similar("books", "a"), listing("b", age=60))
+    found = ask("similar", "a", "books", 0)
+    assert found.items == []
+    assert found.age_seconds >= 60
+
+
+def test_a_visitor_without_an_id(ask: Asked, client: redis.Redis) -> None:
+    """They get the popular list, also if a user is called None; candidates are ranked by popularity."""
+    client.set(KEYS.recommendations("None", "books"), listing("a"))
+    client.set(KEYS.popular("books"), listing("p"))
+    found = ask("recommend", None, "books")
+    assert (found.origin, names(found)) == ("popular", ["p"])
+    put_item(client, "loved", [1, 0], popularity=9.0)
+    put_item(client, "known", [1, 0])
+    assert [item.id for item in ask("rank", None, "books", ["known", "loved"])] == ["loved", "known"]
+    assert ask("rank", None, "books", []) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "kind", "said"),
+    [
+        (("recommend", 7, "books"), {}, TypeError, "user=7: a str is wanted, as in the events, not int"),
+        (("recommend", "ann", None), {}, TypeError, "domain=None"),
+        (("recommend", "ann", "books", -1), {}, ValueError, "k=-1: a number of items is wanted, 0 or more"),
+        (("recommend", "ann", "books", 2.5), {}, TypeError, "k=2.5"),
+        (("recommend", "ann", "books"), {"exclude": "dune"}, TypeError, "exclude='dune': a collection of str"),
+        (("recommend", "ann", "books"), {"exclude": {7}}, TypeError, "exclude: an element=7"),
+        (("recommend", "ann", "books"), {"category": 7}, TypeError, "category=7"),
+        (("recommend", "ann", "books"), {"diversity": 1.5}, ValueError, "diversity=1.5: a number from 0 to 1"),
+        (("recommend", "ann", "books"), {"diversity": float("nan")}, ValueError, "diversity=nan"),
+        (("recommend", "ann", "books"), {"diversity": "much"}, TypeError, "diversity='much'"),
+        (("recommend_many", "ann", "books"), {}, TypeError, "users='ann': a collection of str"),
+        (("recommend_many", ["ann", None], "books"), {}, TypeError, "users: an element=None"),
+        (("recommend_many", ["ann"], "books", -1), {}, ValueError, "k=-1"),
+        (("similar", 7, "books"), {}, TypeError, "item=7"),
+        (("similar", "dune", "books"), {"diversity": -0.1}, ValueError, "diversity=-0.1"),
+        (("rank", "ann", "books", "dune"), {}, TypeError, "candidates='dune': a collection of str"),
+        (("titles", "books", "dune"), {}, TypeError, "items='dune': a collection of str"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(ask: Asked, question: Any, options: Any, kind: type[Exception], said: str) -> None:
+    """They are errors that say what is wanted, on an empty store too, from both readers."""
+    with pytest.raises(kind, match=re.escape(said)):
+        ask(*question, **options)
 
 
 def test_category(ask: Asked, client: redis.Redis) -> None:
@@ -83,7 +142,7 @@ def test_category(ask: Asked, client: redis.Redis) -> None:
     put_item(client, "c", [1, 0], tags="space")
     assert names(ask("recommend", "ann", "books", category="space")) == ["a", "c"]
     assert names(ask("recommend", "ann", "books", 1, category="space", exclude={"a"})) == ["c"]
-    assert ask("recommend", "ann", "books", category="none").origin == "empty"
+    assert names(ask("recommend", "ann", "books", category="none")) == []
 
 
 def test_diversity(ask: Asked, client: redis.Redis) -> None:
@@ -171,8 +230,31 @@ def test_the_rights_of_a_reader(own_store: Server) -> None:
         assert reader.titles("books", ["dune"]) == {"dune": "Dune"}
         assert reader.status().domains
     other = Reader(own_store.url, prefix="other", username="shop", password="secret")
-    with other, pytest.raises(Unreachable, match="NoPermissionError"):
+    with (
+        other,
+        pytest.raises(
+            Refused, match=r"lacks a right that readers need \(NoPermissionError: .*no permissions"
+        ),
+    ):
         other.recommend("alice", "books")
+
+
+def test_a_wrong_password(own_store: Server) -> None:
+    """Both readers say so, in the store's words too; the password is in no message."""
+    with redis.Redis.from_url(own_store.url, legacy_responses=False) as client:  # type: ignore[attr-defined]
+        client.execute_command("ACL", "SETUSER", "shop", "on", ">secret", "~cc:*", "+get")
+    given = {"username": "shop", "password": "hunter2"}
+
+    async def later() -> None:
+        async with AsyncReader(own_store.url, **given) as reader:
+            await reader.recommend("ann", "books")
+
+    expected = r"password is wrong or missing \(AuthenticationError: .*invalid username-password pair"
+    with pytest.raises(Refused, match=expected) as first, Reader(own_store.url, **given) as reader:
+        reader.recommend("ann", "books")
+    with pytest.raises(Refused, match=expected) as second:
+        asyncio.run(later())
+    assert "hunter2" not in f"{first.value}{second.value}"
 
 
 def test_many_tasks_share_a_reader(redis_url: str, client: redis.Redis) -> None:

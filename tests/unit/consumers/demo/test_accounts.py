@@ -32,9 +32,7 @@ def test_all_of_it_adds_up() -> None:
 
 def test_impressions_are_no_loss() -> None:
     """Ten of others, two of them repeats: the service passes them, and learns no event from them."""
-    counted = account(
-        SETTINGS, pipeline(70, 40, learned=100, impressions=10, repeated_impressions=2), FEED
-    )
+    counted = account(SETTINGS, pipeline(70, 40, learned=100, impressions=10, repeated_impressions=2), FEED)
     assert (counted.others, counted.impressions, counted.lost) == (10, 10, 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.client.scoring import Candidate, ranked
+from serving.client.questions.scoring import Candidate, ranked
 
 
 def order(*args: object) -> list[str]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.ranking.diversity import diversified
-from serving.client import vectors
-from serving.client.vectors import decode_vector, diverse, dot
+from serving.client.questions import vectors
+from serving.client.questions.vectors import decode_vector, diverse, dot
 from serving.contract import encode_vector
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import log1p, sqrt
 from typing import NamedTuple
 
-from .answers import RankedItem
+from ..answers import RankedItem
 from .vectors import Vector, dot
 
 AFFINITY = 1.0

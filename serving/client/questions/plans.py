@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from .answers import Origin, RankedItem, Recommended, Similar, Status
-from .errors import UnknownDomain
-from .keys import Keys
-from .lists import ListedItem, RecommendationList, decode_list
+from ..answers import Origin, RankedItem, Recommended, Similar, Status
+from ..errors import UnknownDomain
+from ..keys import Keys
+from ..lists import ListedItem, RecommendationList, decode_list
 from .scoring import Candidate, ranked
 from .vectors import decode_vector, diverse
 
@@ -38,9 +38,11 @@ class Choice(NamedTuple):
     diversity: float = 0.0
 
 
-def recommend(keys: Keys, user: str, domain: str, choice: Choice) -> Plan[Recommended]:
-    """Read a user's list, or else the popular one."""
-    own, popular = yield [("GET", keys.recommendations(user, domain)), ("GET", keys.popular(domain))]
+def recommend(keys: Keys, user: str | None, domain: str, choice: Choice) -> Plan[Recommended]:
+    """Read a user's list, or else the popular one. user: None has no list."""
+    commands: list[Command] = [] if user is None else [("GET", keys.recommendations(user, domain))]
+    *owned, popular = yield [*commands, ("GET", keys.popular(domain))]
+    own = owned[0] if owned else None
     result = yield from _first(keys, domain, own, partial(readable, popular), choice)
     if own is None and popular is None:
         yield from _known(keys, domain)
@@ -68,7 +70,11 @@ def _first(
     popular: Callable[[], RecommendationList | None],
     choice: Choice,
 ) -> Plan[Recommended]:
-    """Return the first list that has an item of the choice. popular: decodes the list of all users, if it is needed."""
+    """Return the first list that has an item of the choice; if none has, the first list, without items.
+
+    popular: decodes the list of all users, if it is needed.
+    """
+    nothing = Recommended([], "empty", None, None)
     lists: tuple[tuple[Origin, Callable[[], RecommendationList | None]], ...] = (
         ("personal", partial(readable, personal)),
         ("popular", popular),
@@ -77,11 +83,11 @@ def _first(
         record = decoded()
         if record is not None and record.items:
             items = yield from _chosen(keys, domain, record.items, choice)
+            found = Recommended(items, origin, _age(record.published_ts), record.model, record.published_ts)
             if items:
-                return Recommended(
-                    items, origin, _age(record.published_ts), record.model, record.published_ts
-                )
-    return Recommended([], "empty", None, None)
+                return found
+            nothing = found if nothing.origin == "empty" else nothing
+    return nothing
 
 
 def similar(keys: Keys, item: str, domain: str, choice: Choice) -> Plan[Similar]:
@@ -92,20 +98,18 @@ def similar(keys: Keys, item: str, domain: str, choice: Choice) -> Plan[Similar]
         yield from _known(keys, domain)
         return Similar([], None)
     items = yield from _chosen(keys, domain, record.items, choice)
-    return Similar(items, _age(record.published_ts) if items else None)
+    return Similar(items, _age(record.published_ts))
 
 
 def rank(
-    keys: Keys, user: str, domain: str, candidates: Sequence[str], use_list: bool
+    keys: Keys, user: str | None, domain: str, wanted: Sequence[str], use_list: bool
 ) -> Plan[list[RankedItem]]:
-    """Rank candidates in one round trip."""
-    wanted = list(dict.fromkeys(candidates))
-    commands: list[Command] = [
-        ("HGET", keys.user(user), "vector"),
-        ("GET", keys.recommendations(user, domain)),
-    ]
-    commands += [("HMGET", keys.item(domain, item), "vector", "popularity") for item in wanted]
-    vector, data, *found = yield commands
+    """Rank candidates in one round trip. user: None has neither vector nor list."""
+    commands: list[Command] = [("HMGET", keys.item(domain, item), "vector", "popularity") for item in wanted]
+    if user is not None:
+        commands += [("HGET", keys.user(user), "vector"), ("GET", keys.recommendations(user, domain))]
+    answers = (yield commands) if commands else []
+    found, (vector, data) = answers[: len(wanted)], answers[len(wanted) :] or (None, None)
     held = [answer or (None, None) for answer in found]
     if wanted and not any(any(pair) for pair in held):
         yield from _known(keys, domain)
