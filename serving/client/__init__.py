@@ -12,6 +12,7 @@ from .async_reader import AsyncReader
 from .errors import Refused, UnknownDomain, Unreachable
 from .lists import ListedItem, RecommendationList
 from .reader import Reader
+from .reasons import reason
 
 __all__ = [
     "AsyncReader",
@@ -26,4 +27,5 @@ __all__ = [
     "Status",
     "UnknownDomain",
     "Unreachable",
+    "reason",
 ]

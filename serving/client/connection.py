@@ -57,7 +57,7 @@ def problem(url: str) -> str | None:
     if not separator or scheme not in _SHAPES:
         return f"not a URL such as {FORMS}"
     match = _SHAPES[scheme].fullmatch(rest)
-    options = set(inspect.signature(redis.Redis.__init__).parameters)
+    options = _parameters(redis.Redis)
     unknown = match and {name for name, _ in _options(match["query"])} - options
     if match and not unknown:
         return None
@@ -66,6 +66,10 @@ def problem(url: str) -> str | None:
     if unknown:
         return f"redis-py has no option {', '.join(sorted(unknown))}"
     return f"not a URL such as {FORMS}"
+
+
+def _parameters(kind: Any) -> set[str]:
+    return set(inspect.signature(kind.__init__).parameters)
 
 
 def _options(query: str | None) -> list[tuple[str, str]]:
@@ -162,9 +166,7 @@ def _check(timeout: Any, options: set[str], cluster: bool) -> None:
     if not 0 < timeout < math.inf:
         raise ValueError(f"timeout={timeout}: seconds are wanted, above 0")
     takers = [redis.Redis, *redis.SSLConnection.__mro__[:-1]] + [redis.RedisCluster] * cluster
-    known = {"sentinel_username", "sentinel_password"}.union(
-        *(inspect.signature(one.__init__).parameters for one in takers)
-    )
+    known = {"sentinel_username", "sentinel_password"}.union(*(_parameters(one) for one in takers))
     for name in sorted(options - known):
         near = difflib.get_close_matches(name, known | {"prefix", "timeout", "key", "cluster"}, 1)
         hint = f"; is {near[0]} meant?" if near else ""

@@ -20,13 +20,15 @@ class DrawnFrom(msgspec.Struct):
     """The candidates of a drawn list, and how likely each was to stand at each place."""
 
     items: list[str]
+    """Their ids."""
     scores: list[float]
-    """Log odds of a click, as the list was drawn by them."""
+    """Log odds of a click, in the order of `items`, as the list was drawn by them."""
     temperature: float
+    """Scores are divided by it before the draw: the larger, the further a list may leave their order."""
     share: float
     """The share of places that only new items could take."""
     new: list[str]
-    """Which candidates were new items."""
+    """Ids of the candidates that were new items."""
 
 
 class RecommendationList(msgspec.Struct, omit_defaults=True):

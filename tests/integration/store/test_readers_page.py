@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,14 +16,22 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 import redis
+from kafka import KafkaConsumer
 
-from consumers.demo.embedded_servers import Server
+from consumers.demo.embedded_servers import Server, free_port
+from consumers.events.decode import Decoder
+from consumers.events.record import record_of
+from consumers.kafka_client.topics import create_topics
 from models.learning.shown.list_maker import MORE
+from models.schema import Domain, Impression, Interaction
 from models.signals.registry import NAMES
 from serving.client.lists import DrawnFrom
 from serving.contract import ListedItem, RecommendationList
-from tests.support.store.page import PAGE, URL, block, blocks, fill
+from tests.support.paths import ROOT
+from tests.support.store.page import PAGE, URL, block, blocks, fill, node, node_modules
 
+STUBS = ROOT / "tests" / "support" / "store" / "stubs"
+DOMAINS = [Domain("books", "target")]
 VECTOR = [1.0] + [0.0] * 31
 KEY = re.compile(r"cc:(?:rec|popular|similar|user|item|domain|meta)[:\w{}]*")
 
@@ -42,7 +51,7 @@ def url_of(store: redis.Redis) -> str:
 
 def test_python(store: redis.Redis) -> None:
     """Both readers."""
-    ran = [text for text in blocks("python") if "from crosscurrent import" in text]
+    ran = [text for text in blocks("python") if "Reader(" in text and "KafkaProducer" not in text]
     assert len(ran) == 2
     said = io.StringIO()
     for text in ran:
@@ -72,22 +81,117 @@ def test_shell(store: redis.Redis, missing: Callable[[object], NoReturn]) -> Non
     assert rest[-1] == "books,movies"
 
 
-def test_node(store: redis.Redis, tmp_path: Path) -> None:
-    """Buffers stay bytes: the vector has the numbers that were written."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not here: apt-get install nodejs npm")
-    line = ["npm", "install", "--no-audit", "--no-fund", "--silent", "redis@5"]
-    if subprocess.run(line, cwd=tmp_path, capture_output=True, check=False, timeout=120).returncode:
-        pytest.skip("the npm package redis is not to be had: npm install redis@5 fails")
-    script = tmp_path / "page.mjs"
-    (text,) = blocks("js")
-    script.write_text(text.replace(URL, url_of(store)))
-    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=False, timeout=60)
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return node_modules(tmp_path_factory.mktemp("node"))
+
+
+def test_node(store: redis.Redis, modules: Path) -> None:
+    """Buffers stay bytes: the vector has the numbers that were written; without an item it is null."""
+    text = block("js", "lists.mjs").replace(URL, url_of(store))
+    done = node(modules, text)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert [item["id"] for item in said["items"]] == ["hyperion", "solaris", "emma"]
     assert [item["id"] for item in said["similar"]] == ["hyperion", "solaris"]
     assert said["vector"] == VECTOR
+    store.flushall()
+    done = node(modules, text)
+    assert json.loads(done.stdout) == {"items": [], "similar": [], "vector": None}, done.stderr
+
+
+def test_node_without_a_store(modules: Path) -> None:
+    """It ends soon, says on stderr why, and prints no list."""
+    for name in ("lists.mjs", "shown.mjs"):
+        done = node(modules, block("js", name).replace(URL, f"redis://127.0.0.1:{free_port()}/0"))
+        assert done.returncode != 0
+        assert done.stdout == ""
+        assert "Redis: connect ECONNREFUSED" in done.stderr
+
+
+def test_node_with_a_store_that_hangs(own_store: Server, modules: Path) -> None:
+    """A command that is not answered ends it, too."""
+    with redis.Redis.from_url(own_store.url) as client:
+        client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
+    done = node(modules, block("js", "lists.mjs").replace(URL, own_store.url))
+    assert done.returncode != 0
+    assert "no answer in" in done.stderr
+
+
+def test_the_lines_that_tell_what_was_shown(
+    store: redis.Redis, modules: Path, bootstrap: str, topic_prefix: str
+) -> None:
+    """Python and Node send an impression of the list with its time, and a click that names it."""
+    topic = f"{topic_prefix}.interactions.books"
+    create_topics({"bootstrap_servers": bootstrap}, [(topic, "interactions")], 1)
+    published = json.loads(store.get("cc:rec:{alice}:books") or b"{}")["published_ts"]
+    both = block("python", "KafkaProducer"), block("js", "kafkajs")
+    python, js = (
+        text.replace(URL, url_of(store))
+        .replace("localhost:9092", bootstrap)
+        .replace("interactions.books", topic)
+        for text in both
+    )
+    exec(
+        compile(python.replace("from crosscurrent import", "from serving.client import"), str(PAGE), "exec"),
+        {},
+    )
+    done = node(modules, js)
+    assert done.returncode == 0, done.stdout + done.stderr
+    decoder = Decoder({topic: ("books", "interactions")}, DOMAINS)
+    with KafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+    ) as log:
+        events = [decoder.decode(record_of(message)) for _, message in zip(range(4), log, strict=False)]
+    assert len(events) == 4
+    for shown, click in zip(events[::2], events[1::2], strict=True):
+        assert isinstance(shown, Impression)
+        assert isinstance(click, Interaction)
+        assert (shown.user, list(shown.items), shown.list_ts) == (
+            "alice",
+            ["hyperion", "solaris", "emma"],
+            published,
+        )
+        assert (click.user, click.item, click.impression) == ("alice", "hyperion", shown.event_id)
+
+
+def test_java(tmp_path: Path, missing: Callable[[object], NoReturn]) -> None:
+    """It compiles against the signatures of Jedis and Jackson, without a warning."""
+    if shutil.which("javac") is None:
+        missing("javac is not on PATH: apt-get install openjdk-17-jdk-headless")
+    (text,) = blocks("java")
+    (tmp_path / "Lists.java").write_text(text)
+    line = [
+        "javac",
+        "-Xlint:all,-processing",
+        "-Werror",
+        "-implicit:class",
+        "-sourcepath",
+        str(STUBS / "java"),
+    ]
+    done = subprocess.run(
+        [*line, "-d", str(tmp_path / "classes"), "Lists.java"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_go(tmp_path: Path, missing: Callable[[object], NoReturn]) -> None:
+    """It is formatted, and passes `go vet` against the signatures of go-redis."""
+    if shutil.which("go") is None:
+        missing("go is not on PATH: apt-get install golang-go")
+    (text,) = blocks("go")
+    (tmp_path / "main.go").write_text(text)
+    module = "github.com/redis/go-redis/v9"
+    (tmp_path / "go.mod").write_text(
+        f"module page\n\ngo 1.18\n\nrequire {module} v9.0.0\n\nreplace {module} => {STUBS / 'go'}\n"
+    )
+    environment = os.environ | {"GOPROXY": "off", "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": "-mod=mod"}
+    for words in (["gofmt", "-d", "main.go"], ["go", "vet", "."]):
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("language", ["bash", "js", "go", "java"])

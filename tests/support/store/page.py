@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 import redis
 
 from serving.contract import Keys
@@ -12,6 +16,7 @@ from tests.support.store.reading import listing, put_item, put_meta, put_user
 
 PAGE = ROOT / "deploy" / "docs" / "readers.md"
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+NPM = ("redis@5", "kafkajs@2")
 URL, HOST = "redis://localhost:6379/0", "localhost"
 
 
@@ -39,3 +44,20 @@ def fill(client: redis.Redis) -> None:
     ):
         put_item(client, item, [1.0 - n / 4, n / 4] + [0.0] * 30, tags, popularity=3.0 - n)
         client.hset(keys.item("books", item), "title", item.title())
+
+
+def node_modules(folder: Path) -> Path:
+    """Return the folder, with the packages of npm that the page names; skip the test where they are not to be had."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not here: apt-get install nodejs npm")
+    line = ["npm", "install", "--no-audit", "--no-fund", "--silent", *NPM]
+    if subprocess.run(line, cwd=folder, capture_output=True, check=False, timeout=120).returncode:
+        pytest.skip(f"packages of npm are not to be had: npm install {' '.join(NPM)} fails")
+    return folder
+
+
+def node(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of Node."""
+    script = folder / "page.mjs"
+    script.write_text(text)
+    return subprocess.run(["node", str(script)], capture_output=True, text=True, check=False, timeout=60)

@@ -1,0 +1,7 @@
+package com.fasterxml.jackson.databind;
+
+import java.io.IOException;
+
+public class ObjectMapper {
+    public JsonNode readTree(String text) throws IOException { return null; }
+}

@@ -1,0 +1,3 @@
+package redis.clients.jedis;
+
+public interface JedisClientConfig {}
