@@ -12,6 +12,7 @@ from consumers.dead_letters.sink import CUT_BYTES, HEADERS
 from consumers.dead_letters.topic_reader import REPLAYED
 from consumers.events import attributes, decode, fields, rejection
 from deploy.markdown import NOTE, table
+from serving.client.lists import DrawnFrom
 from serving.contract import FIELDS, Keys, ListedItem, RecommendationList
 from serving.publication.publication_queue import SLOW_SECONDS
 from serving.store.publisher import PROBE_SECONDS
@@ -148,6 +149,8 @@ def redis_page() -> str:
             *_struct(RecommendationList),
             "Each of `items`:\n",
             *_struct(ListedItem),
+            "`pool`:\n",
+            *_struct(DrawnFrom),
             *_hashes(keys),
             *_cadence(),
         ]
@@ -190,8 +193,17 @@ def _struct(struct: type[msgspec.Struct]) -> list[str]:
 
 
 def _json(kind: Any) -> str:
-    names = {int: "whole number", float: "number", str: "string", list[ListedItem]: "array of objects"}
-    return names.get(kind, "object of numbers")
+    names = {
+        int: "whole number",
+        float: "number",
+        str: "string",
+        list[ListedItem]: "array of objects",
+        list[float]: "array of numbers",
+        list[str]: "array of strings",
+        dict[str, float] | None: "object of numbers",
+        DrawnFrom | None: "object",
+    }
+    return names[kind]  # a type that is missing here is a fault of the page
 
 
 def _hashes(keys: Keys) -> list[str]:

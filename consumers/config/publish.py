@@ -18,8 +18,9 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     ttl_seconds: int = 604_800
     """Seconds after which a list expires. Lists of resident users are renewed before."""
     refresh_seconds: float = 86_400.0
-    """Seconds in which the list of every resident user is made anew, also of one who does nothing. Within them a new
-    item reaches everybody's list. It costs up to 1.25 lists of each user and domain in this time."""
+    """Seconds in which the list of every resident user is made anew, also of one who does nothing. Within them
+    every list is made anew, with new items as candidates; which lists take one is the ranker's choice. `ranker.explore`
+    reserves places for new items. It costs up to 1.25 lists of each user and domain in this time."""
     similar: int = 20
     """Neighbours of an item in `cc:similar`; 0 for none."""
     similar_seconds: float = 60.0
