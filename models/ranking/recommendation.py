@@ -51,7 +51,7 @@ def to_list(
     if diversity > 0 and p is None:
         some = diversified(ranked.scores, catalogue.vectors[ranked.rows], k, diversity)
     rows = ranked.rows[some].tolist()
-    parts = ranked.contributions[some][:explained].tolist()
+    parts = (ranked.contributions[some][:explained] + 0.0).tolist()  # + 0.0: no part is written as -0.0
     why = [dict(zip(ranked.names, values, strict=True)) for values in parts]
     why += [{}] * (len(rows) - len(why))
     ids, titles = ([of[row] for row in rows] for of in (catalogue.id_of, catalogue.title_of))
