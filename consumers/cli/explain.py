@@ -90,12 +90,14 @@ def show_explanation(found: Explanation, asked: Asked, console: Console) -> None
             (found.title or asked.item, "bold"),
             f" ({asked.item}, {domain}) for ",
             (user, "bold"),
-            f": {_place(found, asked.top)}",
+            f": {_place(found, asked.top)}, by the newest checkpoint",
         )
     )
-    console.print(f"their list is made by {MADE_BY[found.arm]}", highlight=False)
     if not found.known:
         console.print(plain(f"no user {user} is known: this is what a new one gets", "yellow"))
+    console.print(
+        f"{'their' if found.known else 'such a'} list is made by {MADE_BY[found.arm]}", highlight=False
+    )
     console.print(_parts(f"score {found.score:.3f}", found.why))
     console.print(_parts(f"expected rating {found.rating:.3f}", found.rating_parts))
     if found.past:
@@ -108,10 +110,15 @@ def show_explanation(found: Explanation, asked: Asked, console: Console) -> None
 
 
 def _place(found: Explanation, top: int) -> str:
+    whose, whom = ("their list", "them") if found.known else ("the list of a new user", "such a user")
     if found.rank is None:
-        return f"not for them: {found.why_not}"
+        return f"not for {whom}: {found.why_not}"
     number = f"number {found.rank + 1}"
-    return f"{number} on their list" if found.listed else f"not on their list of {top}; {number} for them"
+    return (
+        f"{number} on {whose}"
+        if found.listed
+        else f"not on {whose}, which has {top} items; {number} for {whom}"
+    )
 
 
 def _parts(title: str, parts: dict[str, float]) -> Table:

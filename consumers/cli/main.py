@@ -209,6 +209,9 @@ def recommend(config: Path | None, user: str, domain: str, top: int, json_file: 
 def explain(config: Path, user: str, item: str, domain: str, json_file: Path | None) -> int:
     """Say why an item is (or is not) recommended to a user, from the newest checkpoint.
 
+    It asks neither Kafka nor Redis. A list in the store may be newer than the checkpoint. The page "How it learns" of
+    the documentation says what the parts mean.
+
     \b
     Examples:
       crosscurrent explain -c crosscurrent.toml --user alice --item dune --domain books

@@ -65,7 +65,7 @@ def test_explain(console: Console) -> None:
     )
     show_explanation(found, Asked("[u]", "[i]", "movies", 10), console)
     for text in (
-        "[/b] t ([i], movies) for [u]: number 1",
+        "[/b] t ([i], movies) for [u]: number 1 on the list of a new user, by the newest checkpoint",
         "no user [u] is known",
         "[x]",
         "[y]",
