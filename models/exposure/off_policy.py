@@ -138,12 +138,14 @@ def effective_lists(lists: Lists) -> float:
     return float(weight.sum()) ** 2 / squares if squares else 0.0
 
 
-def refusal(effective: float, rare: float) -> str:
+def refusal(effective: float, rare: float, logged: int) -> str:
     """Return why no figure of a target should be believed; empty if it may.
 
     effective: see `effective_lists`. rare: the share of the target's exposure on items with a logged exposure under
-    `RARE`.
+    `RARE`. logged: the number of logged lists, which no effective number exceeds.
     """
+    if logged < LEAST_EFFECTIVE:
+        return f"{logged} logged lists, under {LEAST_EFFECTIVE:.0f}: log more impressions"
     found = []
     if effective < LEAST_EFFECTIVE:
         found.append(

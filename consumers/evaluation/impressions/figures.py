@@ -76,7 +76,7 @@ def estimates(exposed: Exposed, exposures: Exposures, log: Log) -> dict[str, Any
     lists = exposed.logged.lists(curve)
     effective = effective_lists(lists)
     out: dict[str, Any] = {
-        "effective": effective, "rare": exposed.rare, "refused": refusal(effective, exposed.rare),
+        "effective": effective, "rare": exposed.rare, "refused": refusal(effective, exposed.rare, len(log.users)),
     }  # fmt: skip
     noises = _noises(exposed, exposures.errors, curve)
     for (name, estimator), noise in zip(ESTIMATORS.items(), noises, strict=True):

@@ -140,10 +140,15 @@ def test_what_the_log_hardly_shows_is_refused() -> None:
 
 
 def test_reasons_of_a_refusal() -> None:
-    assert refusal(200.0, 0.05) == ""
-    assert refusal(199.0, 0.0).startswith("the logged lists are worth 199 of the target's, under 200: log at")
-    assert "25 % of what the target shows was hardly ever logged (at most 5 %)" in refusal(1_000.0, 0.25)
-    assert "under 200 and 25 %" in refusal(10.0, 0.25)
+    assert refusal(200.0, 0.05, 200) == ""
+    assert refusal(199.0, 0.0, 1_000).startswith(
+        "the logged lists are worth 199 of the target's, under 200: log at"
+    )
+    assert "25 % of what the target shows was hardly ever logged (at most 5 %)" in refusal(
+        1_000.0, 0.25, 1_000
+    )
+    assert "under 200 and 25 %" in refusal(10.0, 0.25, 1_000)
+    assert refusal(140.0, 0.25, 150) == "150 logged lists, under 200: log more impressions"
 
 
 def test_users_who_stop_after_a_click_are_seen() -> None:
