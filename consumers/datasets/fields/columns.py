@@ -202,9 +202,11 @@ def _of_interactions(
         if column := fields.pop("timestamp", None):
             notes.append(f"--no-time: column {column} is not read; every row gets the present time")
     elif "timestamp" not in fields:
+        advice = "add a column with times"
+        if left:
+            advice = f"left are {', '.join(left[:30])}: name it, as in --map timestamp={left[0]}"
         raise TableError(
-            f"{path}: no column tells the time; left are {', '.join(left[:30]) or 'none'}: name it, as in --map "
-            f"timestamp={left[0] if left else 'COLUMN'}, or --no-time to give every row the present time"
+            f"{path}: no column tells the time; {advice}, or --no-time to give every row the present time"
         )
     if options.as_clicks:
         if column := fields.pop("rating", None):

@@ -148,6 +148,10 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "types": (clicks("event_type", "view", "cart"), "types .*: cart .15.. Say what each is: --type cart=click"),
     "unknown names": (f"wer\tding\tnote\twann\nu1\ti1\t3\t{SECONDS}\n", "no column for .*--map user_id=COLUMN"),
     "no header": (f"71\t501\t3\t{SECONDS}\n", "first line holds values, not names .0: 71"),
+    "no time, no column left": (
+        "user_id,item_id,rating\nu,i,3\n",
+        "no column tells the time; add a column with times, or --no-time",
+    ),
     "no time": ("user_id,item_id,rating,wann\nu,i,3,x\n", "no column tells the time; left are wann: .*--no-time"),
     "reviews without a user": (
         "nick,product_id,text,date\n" + "".join(f"n{n},p{n % 3},good,2020-01-01\n" for n in range(30)),
