@@ -12,7 +12,7 @@ from rich.progress import Progress
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.encoding.open_encoder import opened_for_command
 from consumers.evaluation.dataset import Data
-from consumers.evaluation.workers import WORKERS, Tell, run_all
+from consumers.evaluation.workers import WORKERS, Steps, Tell, run_all
 
 CHUNK_TEXTS = 256
 FEW_TEXTS = 2_048
@@ -34,11 +34,11 @@ def encode(data: Data, config: TextEncoderConfig, path: Path, bars: Progress) ->
 def _encode_all(config: TextEncoderConfig, texts: list[str], bars: Progress) -> NDArray[np.float32]:
     name = "encoding item text"
     if len(texts) <= FEW_TEXTS or config.model == "hashing" or config.is_server:
-        task = bars.add_task(name, total=len(texts))
+        task = bars.add_task(name, total=len(texts), unit="texts")
         return _encode(config, texts, lambda done: bars.update(task, completed=done))
     shares = [texts[n::WORKERS] for n in range(WORKERS)]  # each process gets long and short texts
     names = [f"{name} {n + 1}/{WORKERS}" for n in range(WORKERS)]
-    parts = run_all(partial(_encode, config), shares, names, len(shares[0]), bars)
+    parts = run_all(partial(_encode, config), shares, names, Steps(len(shares[0]), "texts"), bars)
     raw = np.empty((len(texts), parts[0].shape[1]), np.float32)
     for n, part in enumerate(parts):
         raw[n::WORKERS] = part

@@ -27,8 +27,8 @@ from consumers.evaluation.report.predictions_file import write_predictions
 from consumers.evaluation.report.stream_plot import write_plot
 from consumers.evaluation.report.tables import print_report
 from consumers.evaluation.report.verdict import transfer_figures
-from consumers.evaluation.workers import Tell, run_all
-from consumers.terminal import log
+from consumers.evaluation.workers import Steps, Tell, run_all
+from consumers.terminal import log, progress
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain
 
@@ -50,8 +50,8 @@ def run_evaluation(
     console = console or log.console()
     begun, now = time.monotonic(), int(time.time() * 1000)
     files = EvaluatedFiles(options.interactions, options.items, options.target, options.reading, now)
-    with log.bars(console) as bars:
-        task = bars.add_task("reading", total=None)
+    with progress.bars(console) as bars:
+        task = bars.add_task("reading", total=None, unit=progress.BYTES)
         scans, check = scan_evaluated(
             files, settings, lambda done, size: bars.update(task, completed=done, total=size)
         )
@@ -113,12 +113,12 @@ def _run_arms(
 ) -> list[ArmOutcome]:
     """Run all arms in worker processes. Return their outcomes, for every seed."""
     runs = _plan(data, settings, options)
-    with tempfile.TemporaryDirectory() as folder, log.bars(console) as bars:
+    with tempfile.TemporaryDirectory() as folder, progress.bars(console) as bars:
         vectors = Path(folder) / "vectors.npz"
         encode(data, settings.text_encoder, vectors, bars)
         job = Job(files, msgspec.json.encode(settings), vectors)
         names = [f"{r.arm} {r.seed if len(runs) > 6 else ''}" for r in runs]
-        found = run_all(partial(_work, job, options), runs, names, len(data.events), bars)
+        found = run_all(partial(_work, job, options), runs, names, Steps(len(data.events)), bars)
     has_text = data.has_text
     outcomes = [outcome for one in found for outcome in one if has_text or outcome.arm != "text"]
     return outcomes + _without_randomness(outcomes)

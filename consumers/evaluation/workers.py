@@ -9,19 +9,33 @@ from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing.managers import SyncManager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rich.progress import Progress
 
 WORKERS = 2
 Tell = Callable[[int], None]
 """A function that is called with the number of steps that are done."""
+
+
+class Steps(NamedTuple):
+    """The steps of each run: how many, what one is, and what a run does after some of them."""
+
+    number: int
+    unit: str = "events"
+    stage: Callable[[int], str] = lambda _: ""
+
+
 Run = TypeVar("Run")
 Result = TypeVar("Result")
 
 
 def run_all(
-    work: Callable[[Run, Tell], Result], runs: Sequence[Run], names: Sequence[str], steps: int, bars: Progress
+    work: Callable[[Run, Tell], Result],
+    runs: Sequence[Run],
+    names: Sequence[str],
+    steps: Steps,
+    bars: Progress,
 ) -> list[Result]:
     """Run `work(run, tell)` for each run in a worker process, on one thread; return the results in order.
 
@@ -36,12 +50,14 @@ def run_all(
         done_steps = manager.dict()
         with ProcessPoolExecutor(WORKERS, context, _end_with_parent) as pool:
             futures = [pool.submit(_work, work, run, n, done_steps) for n, run in enumerate(runs)]
-            tasks = [bars.add_task(name, total=steps) for name in names]
+            group = tuple(names)
+            tasks = [bars.add_task(name, total=steps.number, unit=steps.unit, group=group) for name in names]
             pending = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.5)
                 for n, (task, future) in enumerate(zip(tasks, futures, strict=True)):
-                    bars.update(task, completed=steps if future.done() else done_steps.get(n, 0))
+                    count = steps.number if future.done() else done_steps.get(n, 0)
+                    bars.update(task, completed=count, stage=steps.stage(count))
                 for future in done:
                     if error := future.exception():
                         raise error

@@ -28,7 +28,7 @@ from consumers.pretraining.options import PretrainOptions
 from consumers.pretraining.train import fit, put_items
 from consumers.service.offline import offline_pipeline
 from consumers.service.saving.checkpointer import Checkpointer
-from consumers.terminal import log
+from consumers.terminal import log, progress
 from consumers.terminal.compiling import compile_first
 from consumers.terminal.plain_text import plain
 from models.state.checkpoint import CheckpointDirectory
@@ -56,7 +56,7 @@ def run_pretrain(
     settings.text_encoder.model = options.encoder or configured
     encoder = opened_for_command(settings.text_encoder, options.out)
     use_one_thread()
-    with log.bars(console) as bars:
+    with progress.bars(console) as bars:
         history = _read(options, settings, bars)
     first = holdout_start(history.events, options.holdout)
     understood = console if options.dry_run else log.console(stderr=True)
@@ -71,7 +71,7 @@ def run_pretrain(
         console.print("nothing was learned")
         return BUG, _report(history, first, {}, None, time.monotonic() - begun)
     compile_first(log.console(stderr=True))
-    with log.bars(console) as bars:
+    with progress.bars(console) as bars:
         checkpointer = Checkpointer(options.out, settings.checkpoint.interval_seconds, lambda *_: None)
         try:
             trainee = offline_pipeline(settings)
@@ -87,7 +87,7 @@ def run_pretrain(
 
 
 def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileHistory:
-    task = bars.add_task("reading", total=None)
+    task = bars.add_task("reading", total=None, unit=progress.BYTES)
     return read_history(
         Files(options.interactions, options.items, options.reading),
         settings,

@@ -33,7 +33,7 @@ def put_items(arms: ArmComparison, items: Sequence[Item], encoder: TextEncoder, 
         if text.strip():
             by_domain.setdefault(key[0], []).append(key)
     keys = [key for turn in itertools.zip_longest(*by_domain.values()) for key in turn if key is not None]
-    task = bars.add_task("encoding item text", total=len(keys))
+    task = bars.add_task("encoding item text", total=len(keys), unit="texts")
     for start in range(0, len(keys), CHUNK_TEXTS):
         chunk = keys[start : start + CHUNK_TEXTS]
         vectors = encode(encoder, {key: latest[key] for key in chunk})
@@ -49,7 +49,7 @@ def fit(
     arms = trainee.arms
     learned, held_out = events[:first], events[first:]
     _learn(trainee, learned, "learning", bars)
-    task = bars.add_task("scoring the held out", total=len(held_out))
+    task = bars.add_task("scoring the held out", total=len(held_out), unit="events")
     grids = {name: grid_of(learned, name) for name in arms.full.index}
     figures = measure(arms.full, held_out, grids, lambda n: bars.update(task, completed=n))
     if final_fit:
@@ -59,7 +59,7 @@ def fit(
 
 def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Progress) -> None:
     arms, limit = trainee.arms, trainee.settings.intake.network_events
-    task = bars.add_task(name, total=len(events))
+    task = bars.add_task(name, total=len(events), unit="events")
     done = 0
     for batch in micro_batches(events):
         for event in batch:  # `run` will skip it if it comes again

@@ -22,6 +22,7 @@ from consumers.replay.options import ReplayOptions
 from consumers.replay.to_kafka import KafkaDestination, ReplayReport, bar_of_files, replay, report_of
 from consumers.terminal import log
 from consumers.terminal.plain_text import plain
+from consumers.terminal.progress import BYTES
 
 
 def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str, Any]]:
@@ -62,7 +63,7 @@ def run_replay(options: ReplayOptions, config: Settings) -> tuple[int, dict[str,
 def _scan_all(options: ReplayOptions, check: Check, console: Console) -> list[Scan]:
     tables = open_tables(options.files, options.domain, options.reading)
     with bar_of_files(console) as bar:
-        task = bar.add_task("reading", total=sum(t.size for t in tables), sent=0)
+        task = bar.add_task("reading", total=sum(t.size for t in tables), sent=0, unit=BYTES)
 
         def progress() -> None:
             bar.update(task, completed=sum(t.position for t in tables))

@@ -31,7 +31,7 @@ from consumers.replay.delivery import (
 )
 from consumers.replay.event_ids import with_event_ids
 from consumers.replay.time_sort import in_time_order
-from consumers.terminal import log
+from consumers.terminal import log, progress
 
 _BATCH_OVERHEAD = 200  # bytes that a batch and a record add to key and value
 
@@ -88,10 +88,16 @@ def replay(
     with bar_of_files(console) as bar:
         task = bar.add_task("replay", total=sum(t.size for t in tables), sent=0)
 
+        # The files may have been read to their end before the first record is sent: they are sorted.
+        sending = bar.add_task(
+            "sending", total=sum(found.good for found in scans), unit="records", sent=0, visible=False
+        )
+
         def on_sent(counts: SendCounts | None = None) -> None:
             bar.update(task, completed=sum(t.position for t in tables))
             if counts is not None:
                 bar.update(task, sent=counts.sent + counts.items)
+                bar.update(sending, completed=counts.sent + counts.items)
 
         items, events, report.sorted_files = in_time_order(scans, on_sent)
         if any(found.refused for found in scans):
@@ -162,13 +168,13 @@ def _deliver(
 
 
 def bar_of_files(console: Console) -> Progress:
-    """Return a progress bar over bytes of files, whose tasks have a field `sent`; hidden without a terminal."""
-    return Progress(
+    """Return a progress bar over bytes of files, whose tasks have a field `sent`; lines without a terminal."""
+    return progress.bars(
+        console,
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TextColumn("{task.fields[sent]:,} sent", markup=False),
         TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
+        transient=False,
     )

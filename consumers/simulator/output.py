@@ -21,7 +21,7 @@ from consumers.kafka_client.topics import create_topics
 from consumers.replay.delivery import send
 from consumers.simulator.event_stream import Simulator
 from consumers.simulator.world_settings import WorldSettings
-from consumers.terminal import log
+from consumers.terminal import log, progress
 
 
 def _simulator(world: WorldSettings) -> Simulator:
@@ -34,7 +34,10 @@ def _simulator(world: WorldSettings) -> Simulator:
 def into_files(world: WorldSettings, out: Path) -> dict[str, Any]:
     """Write the folder `out`. Return the number of events and the files. Raises Stop."""
     try:
-        write_files(_simulator(world), out)
+        simulator = _simulator(world)
+        with progress.bars(log.console(stderr=True)) as bars:
+            task = bars.add_task("writing", total=_size(world), unit="records")
+            write_files(simulator, out, lambda count: bars.advance(task, count))
     except OSError as error:
         raise Stop(f"--out {out}: {error.strerror}") from error
     return {"events": world.events, "files": sorted(str(p) for p in out.iterdir())}
@@ -58,15 +61,20 @@ def into_kafka(
             create_topics(client_options(config.kafka), config.topic_kinds())
         with (
             make_producer(client_options(config.kafka), live=rate is not None) as producer,
-            log.bars(log.console()) as bars,
+            progress.bars(log.console()) as bars,
         ):
-            task = bars.add_task("sending", total=world.events + sum(d.items for d in world.domains))
+            task = bars.add_task("sending", total=_size(world), unit="records")
             records = _telling(simulator.records(), lambda count: bars.advance(task, count))
             counts = send(records, producer, config.topic_of, rate)
     except KafkaError as error:
         raise Stop(why_unreachable(config.kafka, error)) from error
     figures: dict[str, Any] = msgspec.to_builtins(counts)
     return figures
+
+
+def _size(world: WorldSettings) -> int:
+    """Return the number of records of a world."""
+    return world.events + sum(d.items for d in world.domains)
 
 
 def _telling(records: Iterable[Sent], tell: Callable[[int], object], every: int = 50) -> Iterator[Sent]:
@@ -77,14 +85,16 @@ def _telling(records: Iterable[Sent], tell: Callable[[int], object], every: int 
             tell(every)
 
 
-def write_files(simulator: Simulator, directory: Path) -> None:
+def write_files(
+    simulator: Simulator, directory: Path, tell: Callable[[int], object] = lambda _: None
+) -> None:
     """Write `interactions.csv.gz`, `items.csv.gz` and `truth.json`; `replay` reads the first two without options."""
     directory.mkdir(parents=True, exist_ok=True)
-    _write_csv(simulator, directory)
+    _write_csv(simulator, directory, tell)
     (directory / "truth.json").write_bytes(msgspec.json.encode(simulator.truth()))
 
 
-def _write_csv(simulator: Simulator, directory: Path) -> None:
+def _write_csv(simulator: Simulator, directory: Path, tell: Callable[[int], object]) -> None:
     """Write both tables, with a column `type` if a domain has clicks beside ratings.
 
     Without the column a missing rating would be an error.
@@ -101,7 +111,7 @@ def _write_csv(simulator: Simulator, directory: Path) -> None:
         )
         events.writerow(["user_id", "item_id", "domain", "rating", "timestamp", *(["type"] if mixed else [])])
         items.writerow(["item_id", "domain", "title", "text"])
-        for record in simulator.records():
+        for record in _telling(simulator.records(), tell):
             if record.value is None:
                 continue  # a table cannot say that an item is removed
             row = msgspec.json.decode(record.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from consumers.terminal.log import bars
+from consumers.terminal.progress import bars
 from models.warm_up import is_warm, warm
 
 WHY = "compiling the numeric code for this processor, once; this takes about a minute"
@@ -16,5 +16,5 @@ def compile_first(console: Console) -> None:
         return
     console.print(f"{WHY} …", style="dim")
     with bars(console) as shown:
-        task = shown.add_task("compiling")
+        task = shown.add_task("compiling", total=None, unit="kernels")
         warm(lambda ready, count: shown.update(task, completed=ready, total=count))

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from consumers.terminal.rate_limiter import Repeats
 
@@ -25,17 +24,6 @@ def console(stderr: bool = False) -> Console:
     return Console(
         stderr=stderr, width=None if terminal else WIDE, markup=False, emoji=False, highlight=False
     )
-
-
-def bars(console: Console) -> Progress:
-    """Return progress bars that vanish when done; without a terminal they print nothing."""
-    columns = (
-        TextColumn("{task.description:24}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _without_users(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -18,7 +18,7 @@ from consumers.bench.run.rows import NAMES, Rows
 from consumers.bench.run.runner import ContestantFailed, Ran, Runner
 from consumers.demo.embedded_servers import EmbeddedError
 from consumers.errors import Stop
-from consumers.terminal import log
+from consumers.terminal import log, progress
 from consumers.terminal.compiling import compile_first
 
 
@@ -91,7 +91,7 @@ def _fill(report: Report, wanted: Sequence[str], rows: Callable[[Runner], Rows])
     """Measure the rows, and say on stderr what is measured now."""
     console = log.console(stderr=True)
     compile_first(console)  # else its time would be measured
-    with log.bars(console) as bars:
+    with progress.bars(console) as bars:
         bar = bars.add_task("starting", total=len(wanted))
         now = ""
 

@@ -37,16 +37,16 @@ def change_encoder(config: Path, prepare: bool, force: bool, json_file: Path | N
 
     from consumers.reencoding.run import ChangeOptions, Ends  # noqa: PLC0415  (loads torch)
     from consumers.reencoding.run import change_encoder as change  # noqa: PLC0415
-    from consumers.terminal import log  # noqa: PLC0415
+    from consumers.terminal import log, progress  # noqa: PLC0415
 
     settings = load_for_all(config)
-    with log.bars(log.console(stderr=True)) as bars:
-        task = bars.add_task("encoding item text", total=None)
+    with progress.bars(log.console(stderr=True)) as bars:
+        task = bars.add_task("encoding item text", total=None, unit="texts")
 
-        def progress(done: int, total: int) -> None:
+        def tell(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
 
-        done = change(settings, ChangeOptions(prepare, force), click.echo, Ends(progress=progress))
+        done = change(settings, ChangeOptions(prepare, force), click.echo, Ends(progress=tell))
     if done is None:
         return 0
     write_json(json_file, msgspec.to_builtins(done))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,11 +13,11 @@ from rich.console import Console
 from consumers.config.schema import Settings
 from consumers.encoding.open_encoder import opened_for_command
 from consumers.evaluation.closed_loop.figures import world_figures
-from consumers.evaluation.closed_loop.passes import POLICIES, LoopPass, run_pass
+from consumers.evaluation.closed_loop.passes import POLICIES, LoopPass, run_pass, stage_at
 from consumers.evaluation.closed_loop.report import print_world
-from consumers.evaluation.workers import run_all
+from consumers.evaluation.workers import Steps, run_all
 from consumers.simulator.closed_loop.settings import BEFORE, IMPRESSIONS, WORLDS, LoopSettings, WorldName
-from consumers.terminal import log
+from consumers.terminal import log, progress
 from consumers.terminal.compiling import compile_first
 
 SEEDS = 5
@@ -39,7 +40,7 @@ def run_closed_loop(
 
     settings: those of the learner. Their seed is that of the first world.
     """
-    console, progress = console or log.console(), log.console(stderr=True)
+    console, errors = console or log.console(), log.console(stderr=True)
     begun, first = time.monotonic(), settings.learner.seed
     opened_for_command(settings.text_encoder)  # a wrong model stops here
     before = min(BEFORE, options.impressions * BEFORE // IMPRESSIONS)
@@ -50,10 +51,11 @@ def run_closed_loop(
         for name in options.worlds
         for seed in range(first, first + options.seeds)
     ]
-    compile_first(progress)
-    with log.bars(progress) as bars:
+    compile_first(errors)
+    with progress.bars(errors) as bars:
         names = [f"{world.name} {world.seed}" for world in worlds]
-        steps = before + len(POLICIES) * options.impressions
+        count = before + len(POLICIES) * options.impressions
+        steps = Steps(count, "lists", partial(stage_at, before, options.impressions))
         outcomes = run_all(run_pass, [LoopPass(one, held, explore) for one in worlds], names, steps, bars)
     console.print(
         f"closed loop: {options.seeds} seeds from {first}, {options.impressions:,} impressions after {before:,} "

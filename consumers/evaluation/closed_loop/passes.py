@@ -60,6 +60,15 @@ def run_pass(one: LoopPass, tell: Tell) -> dict[Policy, Outcome]:
     return outcomes
 
 
+def stage_at(before: int, after: int, done: int) -> str:
+    """Return what a pass does after `done` impressions, if `before` are shared and each policy has `after`.
+
+    >>> stage_at(20, 50, 10), stage_at(20, 50, 20), stage_at(20, 50, 130)
+    ('shared', 'greedy', 'informed')
+    """
+    return "shared" if done < before else POLICIES[min((done - before) // after, len(POLICIES) - 1)]
+
+
 def _run_policy(world: World, warm: InProcess, policy: Policy, explore: float, tell: Tell) -> Outcome:
     """Run one policy from the state of a warm service on. explore: that of the policy that explores."""
     wanted = explore if policy == "explore" else 0.0

@@ -60,6 +60,10 @@ class LoggedList(NamedTuple):
         return self._replace(order=order, ranks=ranks, rows=rows, clicks=clicks, chances=chances)
 
 
+TOLD_EVERY = 1000
+"""Lines between two reports of progress."""
+
+
 def read_lists(path: Path) -> Iterator[tuple[int, LoggedList]]:
     """Yield the number of each line, from 1, and its impression. Raises Stop at a line that is none."""
     decoder = msgspec.json.Decoder(ImpressionLine)

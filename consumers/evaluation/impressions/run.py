@@ -16,6 +16,7 @@ from consumers.evaluation.impressions.options import ImpressionOptions
 from consumers.evaluation.impressions.policies import parse_policy
 from consumers.evaluation.impressions.report import print_values
 from consumers.terminal import log as terminal
+from consumers.terminal import progress
 
 
 def run_impressions(
@@ -27,11 +28,12 @@ def run_impressions(
         [parse_policy(text) for text in dict.fromkeys(options.policies)],
         parse_curve(options.curve),
     )
-    with terminal.bars(console) as bars:
-        bars.add_task("reading the impressions", total=None)
-        log = read_log(options, curve)
-        bars.add_task("drawing lists of the policies", total=None)
-        exposures = read_exposures(options, log, policies, draws)
+    with progress.bars(console) as bars:
+        reading = bars.add_task("reading the impressions", total=None, unit="lists")
+        log = read_log(options, curve, lambda n: bars.update(reading, completed=n))
+        size = sum(log.lists.values())
+        drawing = bars.add_task("drawing lists of the policies", total=size, unit="lists")
+        exposures = read_exposures(options, log, policies, draws, lambda n: bars.update(drawing, completed=n))
     found = {one.policy.text: policy_figures(one, exposures, log) for one in exposures.policies}
     figures = {
         "target": options.target,

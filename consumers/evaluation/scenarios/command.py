@@ -17,9 +17,9 @@ from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
 from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
 from consumers.evaluation.scenarios.run import ScenarioPass, run_pass
 from consumers.evaluation.scenarios.world import scenario_world
-from consumers.evaluation.workers import run_all
+from consumers.evaluation.workers import Steps, run_all
 from consumers.simulator.world_settings import WorldSettings
-from consumers.terminal import log
+from consumers.terminal import log, progress
 from consumers.terminal.compiling import compile_first
 
 SEEDS = 5
@@ -47,8 +47,8 @@ def run_scenario(
     passes = [ScenarioPass(world, held, adapt, ranked) for world in worlds for adapt in (True, False)]
     names = [f"{scenario} {p.world.seed} {'on' if p.adapt else 'off'}" for p in passes]
     compile_first(log.console(stderr=True))
-    with log.bars(console) as bars:
-        traces = run_all(run_pass, passes, names, worlds[0].events, bars)
+    with progress.bars(console) as bars:
+        traces = run_all(run_pass, passes, names, Steps(worlds[0].events), bars)
     pairs = [Pair(*three) for three in zip(worlds, traces[::2], traces[1::2], strict=True)]
     figures = scenario_figures(scenario, pairs)
     if plot is not None:

@@ -23,7 +23,7 @@ from consumers.simulator.closed_loop.records import Look
 from consumers.simulator.closed_loop.settings import LIST, LoopSettings
 from consumers.simulator.closed_loop.world import Ints, World
 from consumers.simulator.event_stream import user_id
-from consumers.terminal import log
+from consumers.terminal import log, progress
 from serving.client import Reader, UnknownDomain, Unreachable
 
 PATIENCE_SECONDS = 120.0
@@ -68,8 +68,8 @@ def _drive(world: World, options: LiveOptions, service: _Live) -> dict[str, Any]
     service.put(first_items(world))
     service.wait_for_lists(world.domains, options.patience)
     counts = Counts(world)
-    with log.bars(log.console(stderr=True)) as bars:
-        task = bars.add_task("looking", total=world.settings.end)
+    with progress.bars(log.console(stderr=True)) as bars:
+        task = bars.add_task("looking", total=world.settings.end, unit="lists")
         prefix = f"{options.world.seed}-{int(begun * 1000):x}-"  # a second run has other event ids
         service.pace()
         times = range(world.settings.end)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from consumers.evaluation.workers import Tell, run_all
+from consumers.evaluation.workers import Steps, Tell, run_all
 
 
 def double(number: int, tell: Tell) -> int:
@@ -32,24 +32,24 @@ def linger(folder: str, tell: Tell) -> None:
 def test_results_come_in_the_order_of_the_runs() -> None:
     """Results keep the order of the runs, and every bar is full."""
     with Progress(disable=True) as bars:
-        assert run_all(double, [3, 1, 2], ["a", "b", "c"], 7, bars) == [6, 2, 4]
+        assert run_all(double, [3, 1, 2], ["a", "b", "c"], Steps(7), bars) == [6, 2, 4]
         assert [task.completed for task in bars.tasks] == [7, 7, 7]
 
 
 def test_an_error_comes_out() -> None:
     """The caller gets the error that the worker raised."""
     with Progress(disable=True) as bars, pytest.raises(ValueError, match="below zero"):
-        run_all(double, [1, -1], ["a", "b"], 1, bars)
+        run_all(double, [1, -1], ["a", "b"], Steps(1), bars)
 
 
 def test_a_killed_parent_leaves_no_process(tmp_path: Path) -> None:
     """SIGKILL of the command ends its workers within seconds."""
     code = (
         "from rich.progress import Progress\n"
-        "from consumers.evaluation.workers import run_all\n"
+        "from consumers.evaluation.workers import Steps, run_all\n"
         "from tests.integration.store.test_pool import linger\n"
         "if __name__ == '__main__':\n"
-        f"    run_all(linger, [{str(tmp_path)!r}] * 2, ['a', 'b'], 1, Progress(disable=True))\n"
+        f"    run_all(linger, [{str(tmp_path)!r}] * 2, ['a', 'b'], Steps(1), Progress(disable=True))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as parent:
         try:
