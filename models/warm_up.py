@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 from numba.core import event
@@ -15,9 +17,11 @@ from numba.core import event
 from models import kernels
 
 Progress = Callable[[int, int], object]
-"""A function that is called with the number of compiled kernels and the number of all kernels."""
+"""A function that is called with the number of compiled kernels and of all; with 0, 0 while another compiles."""
 READY = "ready"
 """First word of the lines in which the compiling process reports its progress."""
+WAIT_SECONDS = 0.2
+"""Time between two looks whether the other process has compiled."""
 RATINGS = "ratings"
 """Argument of the process that compiles the rating model only, a third of all."""
 
@@ -30,15 +34,39 @@ def is_warm() -> bool:
 def warm(progress: Progress = lambda _ready, _all: None) -> None:
     """Compile the kernels that are not compiled yet. It takes about a minute the first time.
 
-    Other processes compile, because compiling takes memory that this process would keep. If the cache cannot be
-    written to, this process compiles. An exception of `progress` ends the work. Raises RuntimeError with the last line
-    of the other process if it fails.
+    Other processes compile, because compiling takes memory that this process would keep. If several call this at the
+    same time, one compiles and the others wait. If the cache cannot be written to, this process compiles. An exception
+    of `progress` ends the work. Raises RuntimeError with the last line of the other process if it fails.
     """
     if is_warm():
         return
     if not os.access(kernels.CACHE, os.W_OK):
         compile_all(progress)
         return
+    with _alone(progress):
+        if not is_warm():  # else another process has compiled meanwhile
+            _compile_beside(progress)
+
+
+@contextlib.contextmanager
+def _alone(progress: Progress) -> Iterator[None]:
+    """Let one process at a time compile into this cache. The lock goes with its process, however that ends."""
+    with (kernels.CACHE / "compiling.lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress(0, 0)
+                time.sleep(WAIT_SECONDS)
+            except OSError:  # a file system without locks: at worst two compile the same
+                break
+            else:
+                break
+        yield
+
+
+def _compile_beside(progress: Progress) -> None:
+    """Let another process compile, and report its progress. Raises RuntimeError if it fails."""
     path = os.pathsep.join([str(kernels.SOURCES.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
         [sys.executable, "-m", "models.warm_up"],

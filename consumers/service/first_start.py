@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from consumers.errors import Stop
-from consumers.terminal.compiling import WHY
+from consumers.terminal.compiling import WAITING, WHY
 from models.warm_up import is_warm, warm
 
 log = structlog.get_logger()
@@ -19,9 +19,15 @@ def compile_code(stopping: Callable[[], bool]) -> None:
     if is_warm():
         return
 
-    def go_on(_ready: int, _all: int) -> None:
+    waiting = False
+
+    def go_on(_ready: int, count: int) -> None:
+        nonlocal waiting
         if stopping():
             raise Stop("stopped while it was compiling", 0)
+        if not count and not waiting:
+            log.info(WAITING)
+        waiting = not count
 
     log.info(WHY)
     begun = time.monotonic()

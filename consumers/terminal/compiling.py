@@ -8,6 +8,7 @@ from consumers.terminal.progress import bars
 from models.warm_up import is_warm, warm
 
 WHY = "compiling the numeric code for this processor, once; this takes about a minute"
+WAITING = "another process compiles it; waiting"
 
 
 def compile_first(console: Console) -> None:
@@ -17,4 +18,11 @@ def compile_first(console: Console) -> None:
     console.print(f"{WHY} …", style="dim")
     with bars(console) as shown:
         task = shown.add_task("compiling", total=None, unit="kernels")
-        warm(lambda ready, count: shown.update(task, completed=ready, total=count))
+
+        def tell(ready: int, count: int) -> None:
+            if not count and shown.tasks[task].description != WAITING:
+                console.print(f"{WAITING} …", style="dim")
+            what = "compiling" if count else WAITING
+            shown.update(task, completed=ready, total=count or None, description=what)
+
+        warm(tell)

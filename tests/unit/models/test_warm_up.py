@@ -98,6 +98,31 @@ def test_whoever_waits_may_go(cold: Path, tmp_path: Path) -> None:
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_one_process_compiles_and_others_wait(cold: Path) -> None:
+    """Whoever comes second is told so, and compiles nothing after the first has. A dead process holds nobody up."""
+    cold.write_text("raise ValueError('it compiles')")
+    hold = (
+        "import fcntl, time\n"
+        f"file = open({str(kernels.CACHE / 'compiling.lock')!r}, 'w')\n"
+        "fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    told: list[tuple[int, int]] = []
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+
+        def go(ready: int, count: int) -> None:
+            if not told:
+                kernels.complete_mark(kernels.CACHE).touch()
+                other.kill()
+            told.append((ready, count))
+
+        warm(go)
+    assert set(told) == {(0, 0)}
+
+
 def test_a_cache_of_others_is_filled_in_this_process(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a writable cache no other process is started, and no mark is left."""
     assert not cold.exists()  # another process would fail
