@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from consumers.datasets.options import (
     FIELDS,
@@ -49,6 +50,18 @@ def _needed(context: click.Context, parameter: click.Parameter, given: Path | No
             f"no config: give it with -c FILE, name it in {VARIABLE}, or write ./{DEFAULT_CONFIG} (crosscurrent init)"
         )
     return found
+
+
+def is_named() -> bool:
+    """Return whether the present command was given its config by `-c`."""
+    return click.get_current_context().get_parameter_source("config") is not ParameterSource.DEFAULT
+
+
+def tell_found_config(config: Path | None, unused: str = "") -> None:
+    """Say on stderr which config is read, if it was found and not named. unused: what of it is not used."""
+    if config is not None and not is_named():
+        where = f"named by {VARIABLE}" if os.environ.get(VARIABLE) else "found in this folder"
+        click.echo(f"config: {config}, {where}{unused}; -c FILE names another", err=True)
 
 
 def _config(callback: Callable[..., Path | None]) -> Callable[[Command], Command]:

@@ -17,6 +17,7 @@ from consumers.datasets.checking import Check
 from consumers.datasets.opening import open_tables
 from consumers.datasets.options import ReadOptions
 from consumers.datasets.scan import Scan, scan
+from consumers.datasets.table_file import TableFile
 from consumers.errors import Stop
 from consumers.events.deduplication import DedupWindow
 from consumers.events.record import Kind
@@ -60,14 +61,17 @@ def scan_files(
     progress: ByteProgress = lambda _done, _size: None,
     domain: str | None = None,
     otherwise: str | None = None,
+    opened: Callable[[TableFile], object] = lambda _: None,
 ) -> tuple[Scan, ...]:
     """Return the scan of the event file, and of the item file if there is one. Raises Stop, with what to do.
 
-    domain, otherwise: as for `open_tables`. progress: called with the bytes read and the bytes of all files.
+    domain, otherwise: as for `open_tables`. progress: called with the bytes read and the bytes of all files. opened:
+    called with the event file before it is read.
     """
     paths = [path for path in (files.interactions, files.items) if path is not None]
     kinds: tuple[Kind, ...] = ("interactions", "items")
     tables = open_tables(paths, domain, files.reading, kinds[: len(paths)], otherwise)
+    opened(tables[0])
     size = sum(table.size for table in tables)
 
     def tell() -> None:
@@ -81,13 +85,24 @@ def read_history(
     settings: Settings,
     domain: str | None = None,
     progress: ByteProgress = lambda _done, _size: None,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> FileHistory:
     """Read the files. Raises Stop, with what to do.
 
-    domain: the domain of all rows; of files with a domain column, the domain whose rows are used.
+    domain: the domain of all rows; of files with a domain column, the domain whose rows are used. warn: called, before
+    the files are read, with a line for people if the first rows are of domains that the config lacks.
     """
+    if domain is not None and domain not in settings.domains:
+        raise Stop(
+            f"--domain {domain}: the config has {', '.join(settings.domains)}: add [domains.{domain}] to it"
+        )
     check = Check(settings, files.reading.rating_range, pseudonyms=settings.privacy.ids())
-    scans = scan_files(files, check, progress, domain)
+
+    def opened(events: TableFile) -> None:
+        for line in _warn_of_strangers(events, settings, domain):
+            warn(line)
+
+    scans = scan_files(files, check, progress, domain, opened=opened)
     events, known = scans[0], settings.domains
     skipped = events.skipped + Counter(e.domain for e in events.events if e.domain not in known)
     used = [e for e in events.events if e.domain in known]
@@ -101,6 +116,18 @@ def read_history(
     return FileHistory(unique, listed, skipped, len(used) - len(unique), scans, check)
 
 
+def _warn_of_strangers(events: TableFile, settings: Settings, domain: str | None) -> Iterator[str]:
+    """Yield a line for people if none of the first rows is of a domain that is used."""
+    wanted = list(settings.domains) if domain is None else [domain]
+    held = [str(value or "").strip() for value in events.sample.get(events.columns.get("domain", ""), ())]
+    if held and not any(name in wanted for name in held):
+        names = ", ".join(list(dict.fromkeys(held))[:10])
+        yield (
+            f"{events.path}: none of the first {len(held):,} rows is of a domain that is used ({', '.join(wanted)}); "
+            f"they are of {names}. The config must name the domains of the file: [domains.NAME]"
+        )
+
+
 def once_in_time_order(events: Iterable[Interaction], settings: Settings) -> list[Interaction]:
     """Sort by time, and leave out repeats of an event_id, as `run` does."""
     window = DedupWindow(settings.intake.dedup_events)
@@ -108,10 +135,12 @@ def once_in_time_order(events: Iterable[Interaction], settings: Settings) -> lis
     return [e for e in in_order if not window.repeated(e.domain, e.event_id)]
 
 
-def warn_of_no_items(items: Path | None) -> Iterator[str]:
-    """Yield a line for people if there is no item file."""
-    if items is None:
+def warn_of_no_text(file: Path | None, items: Iterable[Item]) -> Iterator[str]:
+    """Yield a line for people if there is no item file, or if no item has words."""
+    if file is None:
         yield "no --items: the items are those of the events, and they have no text"
+    elif not any(item.words().strip() for item in items):
+        yield f"--items {file}: no item has a title or text, so the items have no text"
 
 
 def warn_of_repeats(count: int) -> Iterator[str]:

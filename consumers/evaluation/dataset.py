@@ -48,6 +48,16 @@ class Data(NamedTuple):
         there = dict.fromkeys(event.domain for event in self.events)
         return [d.name for d in self.domains if d.is_source and d.name != self.target and d.name in there]
 
+    @property
+    def without_part(self) -> list[Domain]:
+        """Return the domains with events whose role keeps them from giving to the target, or the target from taking."""
+        there = dict.fromkeys(event.domain for event in self.events)
+        return [
+            d
+            for d in self.domains
+            if d.name in there and not (d.is_target if d.name == self.target else d.is_source)
+        ]
+
     def users(self) -> tuple[int, int]:
         """Return how many users the target has, and how many of them have events in a source too."""
         sources = dict.fromkeys(self.sources)

@@ -14,14 +14,16 @@ import msgspec
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.datasets.history import warn_of_no_items, warn_of_repeats
+from consumers.datasets.history import warn_of_no_text, warn_of_repeats
 from consumers.datasets.scan import Scan
 from consumers.datasets.understanding import confirm, show_understanding
+from consumers.encoding.open_encoder import opened_for_command
 from consumers.errors import BUG
 from consumers.evaluation.dataset import Data, EvaluatedFiles, Job, data_of, scan_evaluated
 from consumers.evaluation.encode import encode
 from consumers.evaluation.metrics import TargetEvents, all_figures
 from consumers.evaluation.options import EvaluateOptions
+from consumers.evaluation.plot import check_plot
 from consumers.evaluation.predictions import SHARD_ARMS, ArmOutcome
 from consumers.evaluation.report.predictions_file import write_predictions
 from consumers.evaluation.report.stream_plot import write_plot
@@ -49,6 +51,8 @@ def run_evaluation(
     """
     console = console or log.console()
     begun, now = time.monotonic(), int(time.time() * 1000)
+    opened_for_command(settings.text_encoder)  # a wrong model stops here, and so does a wrong plot
+    check_plot(options.plot)
     files = EvaluatedFiles(options.interactions, options.items, options.target, options.reading, now)
     with progress.bars(console) as bars:
         task = bars.add_task("reading", total=None, unit=progress.BYTES)
@@ -57,8 +61,10 @@ def run_evaluation(
         )
     data = data_of(scans, options.target, settings)
     understood = console if options.dry_run else log.console(stderr=True)
+    for line in _if_one_domain(data, scans[0]):
+        understood.print(plain(line, "yellow"), soft_wrap=True)
     show_understanding(scans, check, understood)
-    for line in _warnings(data, scans, options):
+    for line in _warnings(data, options):
         understood.print(plain(line, "yellow"), soft_wrap=True)
     code = BUG if any(found.cut is not None for found in scans) else 0
     del scans
@@ -88,16 +94,23 @@ def run_evaluation(
     return code, report
 
 
-def _warnings(data: Data, scans: tuple[Scan, ...], options: EvaluateOptions) -> Iterator[str]:
+def _warnings(data: Data, options: EvaluateOptions) -> Iterator[str]:
     """Yield what people should know before anything is learned."""
     yield from warn_of_repeats(data.repeated)
-    yield from warn_of_no_items(options.items)
+    yield from warn_of_no_text(options.items, data.items)
     if lacking := data.unlisted():
         yield f"{lacking:,} target events are of items that --items lacks: learned, not ranked"
-    if not data.sources:
-        yield f"all events are of {data.target}, so there is nothing to carry over: {_how_to_split(scans[0])}"
+    for domain in data.without_part:
+        part = "nothing is carried into it" if domain.name == data.target else "it is left out as a source"
+        yield f'config {options.config} gives domain {domain.name} the role "{domain.role}", so {part}'
     if find_spec("implicit") is None:
         yield "no arm item_knn_batch, which needs implicit: pip install 'crosscurrent[evaluate]'"
+
+
+def _if_one_domain(data: Data, events: Scan) -> Iterator[str]:
+    """Yield what to do if all events are of the target."""
+    if set(events.domains) <= {data.target}:
+        yield f"all events are of {data.target}, so there is nothing to carry over: {_how_to_split(events)}"
 
 
 def _how_to_split(events: Scan) -> str:

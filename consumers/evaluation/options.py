@@ -30,3 +30,5 @@ class EvaluateOptions(msgspec.Struct, frozen=True):
     """How late shards learn of each other's events; see `sharded_arm.lag_of`."""
     dry_run: bool = False
     yes: bool = False
+    config: Path | None = None
+    """Where the settings come from, for messages."""

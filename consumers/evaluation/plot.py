@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from consumers.errors import Stop
+
+ENDINGS = (".png", ".svg")
+NEEDED = "--plot needs matplotlib: pip install 'crosscurrent[evaluate]'"
+
+
+def check_plot(path: Path | None) -> None:
+    """Raise Stop for a picture that could not be written at the end of a long run."""
+    if path is None:
+        return
+    if path.suffix.lower() not in ENDINGS:
+        raise Stop(f"--plot {path}: its name must end in {' or '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise Stop(f"--plot {path}: there is no folder {path.parent}")
+    if find_spec("matplotlib") is None:
+        raise Stop(NEEDED)
 
 
 @contextmanager
@@ -16,7 +32,7 @@ def drawn(path: Path, rows: int, columns: int, title: str) -> Iterator[list[list
     try:
         import matplotlib as mpl  # noqa: PLC0415  (extra `evaluate`)
     except ImportError as error:
-        raise Stop("--plot needs matplotlib: pip install 'crosscurrent[evaluate]'") from error
+        raise Stop(NEEDED) from error
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 

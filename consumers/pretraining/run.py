@@ -17,7 +17,7 @@ from consumers.datasets.history import (
     Files,
     holdout_start,
     read_history,
-    warn_of_no_items,
+    warn_of_no_text,
     warnings,
 )
 from consumers.datasets.understanding import confirm, show_understanding
@@ -61,7 +61,7 @@ def run_pretrain(
     first = holdout_start(history.events, options.holdout)
     understood = console if options.dry_run else log.console(stderr=True)
     show_understanding(history.scans, history.check, understood)
-    for line in (*warnings(history), *_unlisted(options, settings)):
+    for line in (*warnings(history), *_unlisted(options, settings, history)):
         understood.print(plain(line, "yellow"), soft_wrap=True)
     code = BUG if history.cut else 0
     if options.dry_run:
@@ -93,14 +93,15 @@ def _read(options: PretrainOptions, settings: Settings, bars: Progress) -> FileH
         settings,
         options.domain,
         lambda done, size: bars.update(task, completed=done, total=size),
+        lambda line: log.console(stderr=True).print(plain(line, "yellow"), soft_wrap=True),
     )
 
 
-def _unlisted(options: PretrainOptions, settings: Settings) -> Iterator[str]:
-    """Yield what people should know if there is no item file."""
+def _unlisted(options: PretrainOptions, settings: Settings, history: FileHistory) -> Iterator[str]:
+    """Yield what people should know if there is no item file, or one without text."""
+    yield from warn_of_no_text(options.items, history.items)
     if options.items is not None:
         return
-    yield from warn_of_no_items(options.items)
     for name, config in settings.domains.items():
         if config.catalogue == "required":
             yield f"domain {name} recommends only listed items: none, until `run` has read its item topic"

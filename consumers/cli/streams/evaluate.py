@@ -8,7 +8,16 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from consumers.cli.options import CONFIG, JSON, asking_options, gathered, table_options, write_json
+from consumers.cli.options import (
+    CONFIG,
+    JSON,
+    asking_options,
+    gathered,
+    is_named,
+    table_options,
+    tell_found_config,
+    write_json,
+)
 from consumers.config.loader import load_for_all
 from consumers.config.schema import Settings
 from consumers.datasets.options import ReadOptions
@@ -162,7 +171,11 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     if asked.impressions is not None:
         return _value_policies(asked, json_file)
     _refuse_policies(asked)
+    of_files = asked.scenario is None
+    tell_found_config(asked.config, ", without its domains" if of_files else "")
     settings = load_for_all(asked.config, need_domains=False)
+    if of_files and not is_named():
+        settings.domains = {}  # a config of another stream may lie in this folder
     if asked.encoder is not None:
         settings.text_encoder.model = asked.encoder
     if asked.scenario == "closed-loop":
@@ -265,4 +278,5 @@ def _of_files(asked: _Asked) -> EvaluateOptions:
         asked.lag_events,
         asked.dry_run,
         asked.yes,
+        asked.config,
     )

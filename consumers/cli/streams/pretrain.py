@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from consumers.cli.options import JSON, NEEDED_CONFIG, asking_options, gathered, table_options, write_json
+from consumers.cli.options import (
+    JSON,
+    NEEDED_CONFIG,
+    asking_options,
+    gathered,
+    table_options,
+    tell_found_config,
+    write_json,
+)
 from consumers.config.loader import load_for_all
 from consumers.pretraining.options import PretrainOptions
 
@@ -52,6 +60,7 @@ def pretrain(options: PretrainOptions, config: Path, no_final_fit: bool, json_fi
         --map user_id=visitor --type view=click,sale=rating:5 --dry-run
       CROSSCURRENT_CHECKPOINT__DIRECTORY=warm crosscurrent run -c crosscurrent.toml
     """
+    tell_found_config(config)
     settings = load_for_all(config)
     from consumers.pretraining.run import run_pretrain  # noqa: PLC0415  (loads torch)
 

@@ -13,6 +13,7 @@ from consumers.cli.options import (
     asking_options,
     gathered,
     table_options,
+    tell_found_config,
     write_json,
 )
 from consumers.config.loader import load_for_all
@@ -48,6 +49,7 @@ def replay(options: ReplayOptions, config: Path, json_file: Path | None) -> int:
       crosscurrent replay shop.csv -d shop -c crosscurrent.toml --type view=click,purchase=rating:5 --yes
       crosscurrent replay export.csv -d shop -c crosscurrent.toml --encoding cp1252 --date-order dmy
     """
+    tell_found_config(config)
     from consumers.replay.command import run_replay  # noqa: PLC0415
 
     code, figures = run_replay(options, load_for_all(config))

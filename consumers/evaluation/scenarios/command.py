@@ -12,6 +12,7 @@ from rich.console import Console
 
 from consumers.config.schema import Settings
 from consumers.encoding.open_encoder import opened_for_command
+from consumers.evaluation.plot import check_plot
 from consumers.evaluation.scenarios.kinds import Scenario
 from consumers.evaluation.scenarios.metrics import Pair, scenario_figures
 from consumers.evaluation.scenarios.report import print_scenario, write_scenario_plot
@@ -39,7 +40,8 @@ def run_scenario(
     """
     console = console or log.console()
     begun = time.monotonic()
-    opened_for_command(settings.text_encoder)  # a wrong model stops here
+    opened_for_command(settings.text_encoder)  # a wrong model stops here, and so does a wrong plot
+    check_plot(plot)
     first = settings.learner.seed
     worlds = [world_of(scenario, seed) for seed in range(first, first + seeds)]
     held = msgspec.json.encode(settings)

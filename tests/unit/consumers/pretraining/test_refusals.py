@@ -61,6 +61,25 @@ def test_what_cannot_be_used_is_one_line(small: Path) -> None:
     assert not (small / "out").exists()
 
 
+def test_domains_that_the_config_lacks_are_told_before_all_is_read(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The later rows may be of other domains, so reading goes on."""
+    with pytest.raises(
+        Stop, match=r"--domain music: the config has movies, games: add \[domains\.music\] to it"
+    ):
+        pretrain(small, domain="music")
+    rows = rows_of(small)
+    pretrain(small, dry_run=True)
+    assert "none of the first" not in capsys.readouterr().err
+    write_rows(small, [r | {"domain": "music"} for r in rows])
+    with pytest.raises(Stop, match="no usable event"):
+        pretrain(small, dry_run=True)
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"none of the first {len(rows):,} rows is of a domain that is used (movies, games)" in said
+    assert "they are of music. The config must name the domains of the file" in said
+
+
 def test_a_folder_in_use_is_refused(small: Path) -> None:
     """A folder that a service has locked is exit code 4."""
     from consumers.service.saving.checkpointer import Checkpointer
