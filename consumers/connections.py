@@ -13,7 +13,7 @@ from consumers.source.options import SourceOptions
 from consumers.source.ownership import Everything, NoEvents, Ownership, ShardOwnership
 from serving.client.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.contract import Keys
-from serving.store.errors import STORE_ERRORS, NoMasterError, wrong_type
+from serving.store.errors import STORE_ERRORS, NoMasterError, refusal, wrong_type
 from serving.store.redis_store import open_store
 from serving.store.store import Store
 
@@ -84,7 +84,7 @@ def _kind(url: str, error: Exception) -> str:
         return f"no sentinel of {hosts} answers and knows a master {parts.service} that is up" + (
             f"; one says: {why}" if why else ""
         )
-    return _told(error, "redis.username and redis.password") or type(error).__name__
+    return _told(error, "redis.username and redis.password or redis.password_file") or type(error).__name__
 
 
 def _told(error: Exception, keys: str) -> str | None:
@@ -96,7 +96,26 @@ def _told(error: Exception, keys: str) -> str | None:
         return f"AuthenticationError: user or password is wrong, see {keys}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return f"{type(error).__name__}: its certificate is not trusted, see redis.ssl_cafile"
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return refusal(error)
     return None
+
+
+def connect_both(settings: Settings, accept_gap: bool = False) -> tuple[KafkaSource, Store]:
+    """Return the log and the store. Raises Stop, with what is wrong with both."""
+    try:
+        source = connect_source(settings, accept_gap)
+    except Stop as stop:
+        try:
+            connect_store(settings).close()
+        except Stop as second:
+            raise Stop(f"{stop} And {second}", stop.code) from stop
+        raise
+    try:
+        return source, connect_store(settings)
+    except Stop:
+        source.close()
+        raise
 
 
 def connect_source(settings: Settings, accept_gap: bool = False, network: bool = False) -> KafkaSource:
@@ -108,5 +127,8 @@ def connect_source(settings: Settings, accept_gap: bool = False, network: bool =
     elif shards.several:
         ownership = ShardOwnership(shards.own(), shards.count, settings.event_topics())
     canary = "" if network or shards.own() else settings.kafka.canary_topic  # one shard times them for all
-    options = SourceOptions(accept_gap, canary, ownership=ownership)
+    needed: tuple[str, ...] = (settings.kafka.dead_letter_topic,)
+    if shards.several:
+        needed += (shards.facts_topic, shards.model_topic)
+    options = SourceOptions(accept_gap, canary, needed, ownership=ownership)
     return KafkaSource(settings.kafka, settings.topics(), options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from consumers.config import format_checks, kafka_checks, redis_checks, shards, text_encoder
+from consumers.config import format_checks, kafka_checks, shards, store, text_encoder
 from consumers.config.experiments import problems as experiments
 from consumers.config.experiments.keys import overridden
 from consumers.config.formats import TYPES
@@ -34,9 +34,16 @@ _ABOVE_ZERO = {
 }
 
 
-def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
+class Needs(NamedTuple):
+    """What a command needs. domains: at least one. shard: the index of its own."""
+
+    domains: bool = True
+    shard: bool = True
+
+
+def problems(settings: Settings, needs: Needs) -> Iterator[str]:
     """Yield a line for each problem, which begins with the path of its key and a colon."""
-    if need_domains and not settings.domains:
+    if needs.domains and not settings.domains:
         yield "domains: name at least one, as [domains.movies]"
     owners: dict[str, str] = {}
     """Topic to the key that names it."""
@@ -60,8 +67,8 @@ def problems(settings: Settings, need_domains: bool) -> Iterator[str]:
     yield from _number_problems(settings)
     yield from _experiment_problems(settings)
     yield from kafka_checks.problems(settings.kafka)
-    yield from redis_checks.problems(settings.redis)
-    yield from shards.problems(settings.shards)
+    yield from store.problems(settings.redis)
+    yield from shards.problems(settings.shards, needs.shard)
     yield from format_checks.registry_problems(settings.schema_registry)
     yield from text_encoder.problems(settings.text_encoder)
     for key in _empty_keys(settings, ""):

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from consumers.config.checks import problems
+from consumers.config.checks import Needs, problems
 from consumers.config.experiments.keys import ExperimentConfig
 from consumers.config.kafka_checks import split_addresses, unused_credentials
 from consumers.config.schema import DomainConfig, Settings
@@ -23,7 +23,12 @@ from models.settings import EventType
 PREFIX = "CROSSCURRENT_"
 
 
-def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domains: bool = True) -> Settings:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str] | None = None,
+    need_domains: bool = True,
+    need_index: bool = True,
+) -> Settings:
     """Read `path` (None: defaults only), apply the environment, validate.
 
     Raises Stop with exit code 2 and the path of the offending key.
@@ -36,7 +41,8 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None, need_domai
             raise Stop(f"config {path}: {error.strerror}. crosscurrent init writes one.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Stop(f"config {path}: not valid TOML: {error}") from error
-    return build(raw, os.environ if environ is None else environ, str(path or "defaults"), need_domains)
+    environ = os.environ if environ is None else environ
+    return build(raw, environ, str(path or "defaults"), need_domains, need_index)
 
 
 def load_for_all(path: Path | None, need_domains: bool = True) -> Settings:
@@ -44,11 +50,20 @@ def load_for_all(path: Path | None, need_domains: bool = True) -> Settings:
     return load(path, {**os.environ, f"{PREFIX}SHARDS__INDEX": "0"}, need_domains)
 
 
+def load_for_check(path: Path | None) -> Settings:
+    """Read a config as `load` does. If it tells no index of a shard, `shards.own()` is -1: no single shard's."""
+    settings = load(path, need_index=False)
+    if settings.shards.several and not 0 <= settings.shards.own() < settings.shards.count:
+        settings.shards.index = -1
+    return settings
+
+
 def build(
     raw: dict[str, Any],
     environ: Mapping[str, str] | None = None,
     origin: str = "config",
     need_domains: bool = True,
+    need_index: bool = True,
 ) -> Settings:
     """Make settings from a plain dict and environment overrides; see `load`."""
     raw = copy.deepcopy(raw)
@@ -68,7 +83,7 @@ def build(
     _read_secret_files(settings, raw, origin, from_environment)
     split_addresses(settings.kafka)
     _fill_topics(settings)
-    _check(settings, origin, from_environment, need_domains)
+    _check(settings, origin, from_environment, Needs(need_domains, need_index))
     if "security_protocol" not in raw.get("kafka", {}) and (unused := unused_credentials(settings.kafka)):
         raise Stop(f"{origin}: {unused}")
     return settings
@@ -213,8 +228,8 @@ def _fill_topics(settings: Settings) -> None:
         domain.items_topic = domain.items_topic or f"items.{name}"
 
 
-def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], need_domains: bool) -> None:
+def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], needs: Needs) -> None:
     """Raise Stop for the first problem, with the file or the variable that it comes from."""
-    for message in problems(settings, need_domains):
+    for message in problems(settings, needs):
         variable = from_environment.get(message.partition(":")[0])
         raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")

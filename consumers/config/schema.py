@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from consumers.config.experiments.keys import ExperimentConfig, experiments
 from consumers.config.formats import SchemaRegistryConfig, TopicConfig
 from consumers.config.publish import PublishConfig
 from consumers.config.shards import ShardsConfig
+from consumers.config.store import RedisConfig
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.errors import Stop
 from models.experiments.experiment import Experiment
@@ -62,54 +63,6 @@ class KafkaConfig(msgspec.Struct, forbid_unknown_fields=True):
     """The client's own certificate, PEM."""
     ssl_keyfile: str | None = None
     """Key of that certificate, PEM."""
-
-
-class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results go. `rediss://` is TLS.
-
-    `redis+sentinel://host:26379,host:26379/master/0` (or `rediss+sentinel://`): the master that Sentinel names. The
-    sentinels' own user and password are `sentinel_username` and `sentinel_password`.
-    """
-
-    url: str = "redis://localhost:6379/0"
-    """Where the store is. A password in it must be percent-encoded."""
-    url_file: str | None = None
-    """File that holds the URL."""
-    prefix: str = "cc"
-    """First part of every key."""
-    username: str | None = None
-    """ACL user."""
-    password: str | None = None
-    """Its password."""
-    password_file: str | None = None
-    """File that holds the password."""
-    sentinel_username: str | None = None
-    """ACL user of the sentinels."""
-    sentinel_password: str | None = None
-    """Password of the sentinels."""
-    sentinel_password_file: str | None = None
-    """File that holds that password."""
-    ssl_cafile: str | None = None
-    """Certificates of the authorities to trust, PEM."""
-    ssl_certfile: str | None = None
-    """The client's own certificate, PEM."""
-    ssl_keyfile: str | None = None
-    """Key of that certificate, PEM."""
-    cluster: bool = False
-    """The URL names one node of a Redis Cluster. The client finds the others."""
-
-    def client(self) -> dict[str, Any]:
-        """Return what `serving.client.connection.connect` takes besides the URL."""
-        return {
-            "cluster": self.cluster,
-            "username": self.username,
-            "password": self.password,
-            "sentinel_username": self.sentinel_username,
-            "sentinel_password": self.sentinel_password,
-            "ssl_ca_certs": self.ssl_cafile,
-            "ssl_certfile": self.ssl_certfile,
-            "ssl_keyfile": self.ssl_keyfile,
-        }
 
 
 class PrivacyConfig(msgspec.Struct, forbid_unknown_fields=True):

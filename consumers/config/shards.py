@@ -44,10 +44,15 @@ class ShardsConfig(msgspec.Struct, forbid_unknown_fields=True):
         return int(found[1]) if found else -1
 
 
-def problems(shards: ShardsConfig) -> Iterator[str]:
-    """Yield a line for each problem, which begins with the path of its key and a colon."""
+def problems(shards: ShardsConfig, need_index: bool = True) -> Iterator[str]:
+    """Yield a line for each problem, which begins with the path of its key and a colon.
+
+    need_index: the index must be told, by the config or the host's name.
+    """
     if shards.count < 1:
         yield "shards.count: must be at least 1"
+        return
+    if not need_index and shards.index is None:
         return
     if shards.several and not 0 <= shards.own() < shards.count:
         told = "the host's name ends in no number" if shards.own() < 0 else f"this one is {shards.own()}"

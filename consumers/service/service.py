@@ -30,7 +30,7 @@ from models.threads import use_one_thread
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
-from serving.store.errors import STORE_ERRORS, Behaviour, behaviour
+from serving.store.errors import STORE_ERRORS, Behaviour, behaviour, refusal
 from serving.store.publisher import Listeners, Publisher
 from serving.store.store import Store
 from serving.store.store_info import EvictionWatch, may_throw_away
@@ -283,7 +283,8 @@ class Service:
 
     def _on_publish_error(self, error: Exception) -> None:
         self.metrics.publish_errors.inc()
-        log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__)
+        reason = {} if (why := refusal(error)) is None else {"reason": why}
+        log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__, **reason)
 
     def _on_replaced(self, key: str) -> None:
         kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]

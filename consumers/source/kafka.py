@@ -59,7 +59,7 @@ class KafkaSource:
         self._config, self._trouble, self._chosen = config, Trouble(config), object()
         self._first = {topic for topic, (_, kind) in topics.items() if kind in {"items", "forget"}}
         try:
-            found = at_start(config, topics, options.canary_topic)
+            found = at_start(config, topics, options)
             self._places, self._identity = options.ownership.of(found.places), found.identity
             self.partitions = max((n + 1 for t, n in found.places if t not in self._first), default=1)
             self.canaries, self.canary_problem = found.canaries

@@ -15,6 +15,8 @@ class SourceOptions(msgspec.Struct, frozen=True):
     """Go on although records are gone from the log, and count them."""
     canary_topic: str = ""
     """Topic of the service's own records; "" for none."""
+    needed: tuple[str, ...] = ()
+    """Other topics that have to exist. They are not read."""
     poll_records: int = 2000
     """Most records of one `poll`."""
     watch_seconds: float = 5.0

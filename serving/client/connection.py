@@ -21,6 +21,8 @@ from redis.sentinel import Sentinel
 
 SENTINEL_PORT = 26379
 _TLS = {"rediss", "rediss+sentinel"}
+LOGIN = ("username", "password", "credential_provider")
+"""Options of a login. Those with `sentinel_` before are for the sentinels."""
 _USER = r"(?P<user>[^/?#\[\]]*@)?"
 _HOST = r"(?:\[[^\[\]/?#@]+\]|[^\[\]/?#@:,\s]*)(?::\d{1,5})?"
 _QUERY = r"(?:\?(?P<query>\w+=[^&#]*(?:&\w+=[^&#]*)*))?"
@@ -120,6 +122,19 @@ def sentinel_parts(url: str) -> Parts:
     return Parts(hosts, match["service"], server)
 
 
+def login(url: str) -> tuple[str | None, str | None]:
+    """Return user and password that stand in a URL for which `problem` returns None."""
+    options = parse_url(sentinel_parts(url).server if uses_sentinel(url) else url)  # type: ignore[no-untyped-call]
+    return options.get("username"), options.get("password")
+
+
+def _without_login(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    match = _SHAPES[scheme].fullmatch(rest)
+    assert match is not None
+    return f"{scheme}://{rest.removeprefix(match['user'] or '')}"
+
+
 class Library(NamedTuple):
     """The classes of redis-py that block, or those for asyncio."""
 
@@ -138,8 +153,10 @@ def connect(url: str, timeout: float = 5.0, cluster: bool = False, **options: An
 
     timeout: seconds for an answer. cluster: the URL names one node of a Redis Cluster, which names the others.
     options: `sentinel_username` and `sentinel_password` are for the sentinels. The others go to redis-py: username,
-    password, ssl_ca_certs, ssl_certfile, ssl_keyfile. Raises ValueError for a URL that cannot be read and for a timeout
-    of no length, TypeError for one that is no number and for an option that redis-py does not have.
+    password, ssl_ca_certs, ssl_certfile, ssl_keyfile. A `credential_provider` (`sentinel_credential_provider`) is asked
+    at each new connection, in place of user and password, also of those in the URL. Raises ValueError for a URL that
+    cannot be read and for a timeout of no length, TypeError for one that is no number and for an option that redis-py
+    does not have.
     """
     client: redis.Redis = _connect(BLOCKING, url, timeout, cluster, options)
     return client  # a client of a cluster has the same methods, as far as they are used here
@@ -166,7 +183,7 @@ def _check(timeout: Any, options: set[str], cluster: bool) -> None:
     if not 0 < timeout < math.inf:
         raise ValueError(f"timeout={timeout}: seconds are wanted, above 0")
     takers = [redis.Redis, *redis.SSLConnection.__mro__[:-1]] + [redis.RedisCluster] * cluster
-    known = {"sentinel_username", "sentinel_password"}.union(*(_parameters(one) for one in takers))
+    known = {f"sentinel_{name}" for name in LOGIN}.union(*(_parameters(one) for one in takers))
     for name in sorted(options - known):
         near = difflib.get_close_matches(name, known | {"prefix", "timeout", "key", "cluster"}, 1)
         hint = f"; is {near[0]} meant?" if near else ""
@@ -178,7 +195,9 @@ def _connect(library: Library, url: str, timeout: float, cluster: bool, options:
         raise ValueError(why)
     _check(timeout, set(options), cluster)
     given = {name: value for name, value in options.items() if value is not None}
-    own = {name: given.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+    own = {name: given.pop(f"sentinel_{name}", None) for name in LOGIN}
+    if "credential_provider" in given:  # redis-py takes either that or a user and password
+        url = _without_login(url)
     limits = {"socket_timeout": timeout, "socket_connect_timeout": min(timeout, 2.0)}
     if uses_sentinel(url):
         return _master(library, url, own, limits, given)
@@ -190,13 +209,13 @@ def _connect(library: Library, url: str, timeout: float, cluster: bool, options:
 def _master(
     library: Library,
     url: str,
-    own: dict[str, str | None],
+    own: dict[str, Any],
     limits: dict[str, float],
     given: dict[str, Any],
 ) -> Any:
     """Return a client of the master that the sentinels name; they are asked again for each connection.
 
-    own: user and password of the sentinels. Their TLS is that of the servers.
+    own: login of the sentinels. Their TLS is that of the servers.
     """
     parts = sentinel_parts(url)
     server: dict[str, Any] = parse_url(parts.server) | given  # type: ignore[no-untyped-call]

@@ -49,6 +49,21 @@ def behaviour(error: Exception) -> Behaviour:
     return next((BEHAVIOUR[kind] for kind in type(error).__mro__ if kind in BEHAVIOUR), "reconnect")
 
 
+def refusal(error: Exception | None, keys: str = "redis.password_file or redis.password") -> str | None:
+    """Return what a store means that answers and refuses this user; None for any other error.
+
+    keys: the config keys to look at for user and password.
+    """
+    text = str(error)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return f"the store refuses a right: {text[:120]}"
+    if text.startswith("redis."):  # the file of the password cannot be read
+        return f"no password for the store: {text}"
+    if isinstance(error, redis.AuthenticationError) or text.startswith("WRONGPASS"):
+        return f"the store refuses user or password: see {keys}"
+    return None
+
+
 def wrong_type(error: Exception | None) -> bool:
     """Return whether a key holds a value of another type than what is written to it or read from it."""
     return error is not None and str(error).startswith("WRONGTYPE")

@@ -12,7 +12,7 @@ import redis
 
 from serving.contract import Write
 from serving.store.backlog import Backlog
-from serving.store.errors import STORE_ERRORS, behaviour, wrong_type
+from serving.store.errors import STORE_ERRORS, behaviour, refusal, wrong_type
 from serving.store.marked_store import MarkedStore
 from serving.store.store import Store
 from serving.store.store_info import masters
@@ -57,6 +57,8 @@ class Publisher:
         """Guards the two events that say whether anything waits."""
         self._stopping = False
         self._refusal: str | None = None
+        self._failure: Exception | None = None
+        """The latest error; None once the store has answered a probe."""
         self._last_answer = self._probed = 0.0
         self._acknowledged: deque[tuple[int, list[str]]] = deque()
         self.store_lost = self._marked.mark.lost
@@ -115,7 +117,10 @@ class Publisher:
     def problem(self) -> str | None:
         """Return why nothing can be published now; None if it can."""
         if not self.healthy():
-            return f"the store has not answered for {HEALTHY_SECONDS:.0f} s"
+            seconds = time.monotonic() - self._last_answer
+            if (why := refusal(self._failure)) is not None:
+                return f"{why} (for {seconds:.0f} s)"
+            return f"the store has not answered for {seconds:.0f} s"
         return self._refusal and f"the store refuses writes: {self._refusal}"
 
     def flush(self, timeout: float) -> bool:
@@ -147,6 +152,7 @@ class Publisher:
                 if not wrote:
                     self._work.wait(PROBE_SECONDS / 2)
             except STORE_ERRORS as error:
+                self._failure = error
                 self._listeners.failed(error)
                 time.sleep(delay)
                 delay = min(2 * delay, 1.0)
@@ -203,4 +209,5 @@ class Publisher:
         """Check that the store answers, and that it holds what it acknowledged."""
         self._marked.probe()
         self._probed = self._last_answer = time.monotonic()
+        self._failure = None
         self._listeners.answered(self.store)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import structlog
@@ -24,6 +24,7 @@ from consumers.kafka_client.codecs import unreadable_topics
 from consumers.kafka_client.problems import acls
 from consumers.kafka_client.retention import removals_kept, requests_may_expire
 from consumers.kafka_client.topics import Described, canary_partitions, describe
+from consumers.source.options import SourceOptions
 from serving.worker import Worker
 
 log = structlog.get_logger()
@@ -41,14 +42,15 @@ class AtStart(NamedTuple):
     """For each compacted topic of items, the seconds for which it keeps a record that removes an item."""
 
 
-def at_start(config: KafkaConfig, topics: Topics, canary_topic: str) -> AtStart:
-    """Return what the broker tells about the topics. canary_topic: "" for none.
+def at_start(config: KafkaConfig, topics: Topics, options: SourceOptions) -> AtStart:
+    """Return what the broker tells about the topics.
 
     Raises Stop if a topic is missing that has to exist, or one cannot be read, and KafkaError.
     """
     with KafkaAdminClient(**client_options(config)) as admin:
-        described, identity = _described(config, admin, topics)
-        canaries = canary_partitions(admin, canary_topic) if canary_topic else (set[TopicPartition](), "")
+        described, identity = _described(config, admin, topics, options.needed)
+        canary = options.canary_topic
+        canaries = canary_partitions(admin, canary) if canary else (set[TopicPartition](), "")
         there = {topic: kind for topic, (_, kind) in topics.items() if topic in described.ids}
         for topic in (topic for topic, kind in there.items() if kind == "forget"):
             if expiring := requests_may_expire(admin, topic):
@@ -59,8 +61,13 @@ def at_start(config: KafkaConfig, topics: Topics, canary_topic: str) -> AtStart:
     return AtStart(described.places, identity, canaries, kept)
 
 
-def _described(config: KafkaConfig, admin: Any, topics: Topics) -> tuple[Described, dict[str, str]]:
-    """Return what the broker tells about the topics, and the identity of this log. Raises Stop and KafkaError."""
+def _described(
+    config: KafkaConfig, admin: Any, topics: Topics, needed: Collection[str]
+) -> tuple[Described, dict[str, str]]:
+    """Return what the broker tells about the topics, and the identity of this log. Raises Stop and KafkaError.
+
+    needed: other topics that have to exist.
+    """
     cluster = admin.describe_cluster().get("cluster_id")
     described = describe(admin, topics)
     if denied := described.hidden | described.unreadable:
@@ -68,6 +75,9 @@ def _described(config: KafkaConfig, admin: Any, topics: Topics) -> tuple[Describ
     missing = [
         topic for topic, (_, kind) in topics.items() if topic not in described.ids and kind != "forget"
     ]
+    if needed:
+        others = describe(admin, needed)
+        missing += [topic for topic in needed if topic not in others.ids.keys() | others.hidden]
     if missing:
         raise Stop(
             f"missing topics: {', '.join(missing)}. Create them, for example: crosscurrent check "

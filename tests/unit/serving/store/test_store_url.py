@@ -88,7 +88,12 @@ def test_secrets_of_sentinel_come_from_a_file(tmp_path: Path) -> None:
     config.write_text(
         f'[redis]\nurl = "redis+sentinel://a/m"\nsentinel_password_file = "{tmp_path}/secret"\n[domains.books]'
     )
-    assert load(config, {}).redis.client()["sentinel_password"] == "hunter2"
+    store = load(config, {}).redis
+    assert store.sentinel_password == "hunter2"
+    provider = store.client()["sentinel_credential_provider"]
+    assert provider.get_credentials() == ("hunter2",)
+    (tmp_path / "secret").write_text("changed\n")
+    assert provider.get_credentials() == ("changed",)
 
 
 def test_what_a_sentinel_url_says() -> None:
