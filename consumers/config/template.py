@@ -24,6 +24,9 @@ DOMAINS = """\
 role = "source"
 
 [domains.books]
+role = "source"
+
+[domains.games]
 role = "target"
 """
 EVENTS = """\
@@ -57,7 +60,7 @@ def template() -> str:
         if is_struct(kind):
             lines = [
                 _comment(own_doc(kind)),
-                f"# [domains.books.{name}]",
+                f"# [domains.games.{name}]",
                 *_keys(kind, without="types" if name == "items" else ""),
             ]
             parts.append("\n".join(lines) + "\n")

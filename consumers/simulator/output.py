@@ -48,9 +48,7 @@ def into_kafka(
 ) -> dict[str, Any]:
     """Send items, then events. Return what was sent. Raises Stop."""
     simulator = _simulator(world)
-    unknown = [d.name for d in world.domains if d.name not in config.domains]
-    if unknown:
-        raise Stop(f"the world has domains that the config lacks: {', '.join(unknown)}")
+    stop_if_lacking(config, [domain.name for domain in world.domains])
     if truth is not None:
         try:
             truth.write_bytes(msgspec.json.encode(simulator.truth()))
@@ -75,6 +73,16 @@ def into_kafka(
 def _size(world: WorldSettings) -> int:
     """Return the number of records of a world."""
     return world.events + sum(d.items for d in world.domains)
+
+
+def stop_if_lacking(config: Settings, domains: Iterable[str]) -> None:
+    """Raise Stop if the config lacks one of a world's domains."""
+    if lacking := [name for name in domains if name not in config.domains]:
+        sections = ", ".join(f"[domains.{name}]" for name in lacking)
+        raise Stop(
+            f"the world has domains that the config lacks: {', '.join(lacking)}. Add {sections} to it, with "
+            'role = "target" to get lists, or name another world (--world, --scenario)'
+        )
 
 
 def _telling(records: Iterable[Sent], tell: Callable[[int], object], every: int = 50) -> Iterator[Sent]:

@@ -23,6 +23,7 @@ from consumers.simulator.closed_loop.records import Look
 from consumers.simulator.closed_loop.settings import LIST, LoopSettings
 from consumers.simulator.closed_loop.world import Ints, World
 from consumers.simulator.event_stream import user_id
+from consumers.simulator.output import stop_if_lacking
 from consumers.terminal import log, progress
 from serving.client import Reader, UnknownDomain, Unreachable
 
@@ -47,8 +48,7 @@ def drive(options: LiveOptions, settings: Settings) -> dict[str, Any]:
         world = World(options.world)
     except ValueError as error:
         raise Stop(f"this world is impossible: {error}") from error
-    if missing := [name for name in world.domains if name not in settings.domains]:
-        raise Stop(f"the world has domains that the config lacks: {', '.join(missing)}")
+    stop_if_lacking(settings, world.domains)
     key = settings.privacy.key if settings.privacy.pseudonyms else None
     try:
         reader = Reader(settings.redis.url, settings.redis.prefix, key=key, **settings.redis.client())

@@ -13,6 +13,7 @@ import pytest
 from consumers.config.loader import build, load
 from consumers.config.schema import DomainConfig, Settings
 from consumers.config.template import template
+from consumers.simulator.presets import three_domains
 from tests.support.commands import run
 
 
@@ -23,10 +24,11 @@ def uncommented() -> dict[str, Any]:
 
 
 def test_it_loads_as_it_is() -> None:
-    """With two domains, and defaults everywhere else."""
+    """With the three domains of the default simulated world, and defaults everywhere else."""
     settings = build(tomllib.loads(template()))
-    assert list(settings.domains) == ["movies", "books"]
-    bare = build({"domains": {"movies": {}, "books": {"role": "target"}}})
+    assert list(settings.domains) == ["movies", "books", "games"]
+    assert list(settings.domains) == [domain.name for domain in three_domains().domains]
+    bare = build({"domains": {"movies": {}, "books": {}, "games": {"role": "target"}}})
     assert settings == bare
 
 
@@ -39,9 +41,9 @@ def test_every_key_is_there_with_its_default() -> None:
         own = {k: v for k, v in keys.items() if not isinstance(v, dict)}
         assert {k: None if v == "" and own[k] is None else v for k, v in said[section].items()} == own
     domain = msgspec.to_builtins(DomainConfig())
-    books = said["domains"]["books"] | {"role": domain["role"]}
-    tables = {name: books.pop(name) for name in ("interactions", "items")}
-    assert books == {
+    games = said["domains"]["games"] | {"role": domain["role"]}
+    tables = {name: games.pop(name) for name in ("interactions", "items")}
+    assert games == {
         k: v if not isinstance(v, tuple) else list(v) for k, v in domain.items() if k not in tables
     }
     assert tables["items"] | {"types": {}} == domain["items"]  # types are for interactions only
