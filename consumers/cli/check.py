@@ -95,10 +95,12 @@ def _check_topics(settings: Settings, admin: Any, create: bool) -> Iterator[Find
     if several:
         problem = shard_problem(settings, admin)
         shards = settings.shards
-        own = (
-            f"this is shard {shards.own()} of {shards.count}; topics {shards.facts_topic} and {shards.model_topic} "
-            "have one partition"
+        which = (
+            f"this is shard {shards.own()} of {shards.count}"
+            if shards.own() >= 0
+            else f"{shards.count} shards; nothing of a single one is checked without CROSSCURRENT_SHARDS__INDEX"
         )
+        own = f"{which}; topics {shards.facts_topic} and {shards.model_topic} have one partition"
         yield Finding("shards", problem is None, problem or own)
     yield from check_records(settings, counts.keys() - unreadable.keys())
 
@@ -173,7 +175,8 @@ def _check_checkpoints(settings: Settings) -> Finding:
     """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
-        path = present_folder(settings)
+        single = settings.shards.own() >= 0
+        path = present_folder(settings) if single else path
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"1")
@@ -185,6 +188,15 @@ def _check_checkpoints(settings: Settings) -> Finding:
         return Finding(
             "checkpoints", False, f"{path.resolve()}: {error.strerror}: make it writable or set another"
         )
+    if not single:
+        return Finding(
+            "checkpoints", True, f"{path.resolve()} is writable; those of a shard are not looked at"
+        )
+    return _check_state(settings, path)
+
+
+def _check_state(settings: Settings, path: Path) -> Finding:
+    """Find out whether `run` can load the newest checkpoint of a folder."""
     from consumers.service.saving.saved_state import check_owner  # noqa: PLC0415  (loads torch)
     from models.arms.arm_comparison import ArmComparison  # noqa: PLC0415
     from models.state.checkpoint import CheckpointDirectory, UnusableError  # noqa: PLC0415

@@ -13,7 +13,7 @@ import structlog
 
 from consumers.cli.lazy_group import LazyGroup
 from consumers.cli.options import CONFIG, JSON, NEEDED_CONFIG, write_json
-from consumers.config.loader import load, load_for_all
+from consumers.config.loader import load, load_for_all, load_for_check
 from consumers.errors import BUG, USAGE, Stop
 from consumers.terminal import log, output
 from consumers.terminal.leaving import leave
@@ -129,11 +129,10 @@ def _train(config: Path) -> int:
 
 
 def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
-    from consumers.connections import connect_source, connect_store  # noqa: PLC0415  (fast failure first)
+    from consumers.connections import connect_both  # noqa: PLC0415  (fast failure first)
 
     settings = load(config)
-    source = connect_source(settings, accept_gap)
-    client = connect_store(settings)
+    source, client = connect_both(settings, accept_gap)
     from consumers.report.writer import of_service  # noqa: PLC0415  (loads torch)
     from consumers.service.service import Service  # noqa: PLC0415
 
@@ -158,7 +157,7 @@ def check(config: Path, create_topics: bool) -> int:
     from consumers.cli.check import check as findings  # noqa: PLC0415
 
     bad = 0
-    for finding in findings(load(config), create_topics):
+    for finding in findings(load_for_check(config), create_topics):
         mark = click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
         mark = click.style("warn", fg="yellow") if finding.good and finding.warns else mark
         click.echo(f"{mark} {finding.what}: {finding.detail}")

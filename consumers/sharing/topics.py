@@ -54,7 +54,7 @@ def shard_problem(settings: Settings, admin: Any) -> str | None:
             told = "is missing" if count is None else f"has {count} partitions"
             return f"topic {topic} {told}; it needs one: run crosscurrent check --create-topics"
     try:
-        ShardOwnership(shards.own(), shards.count, events).partitions(
+        ShardOwnership(max(0, shards.own()), shards.count, events).partitions(
             [place for place in described.places if place[0] in events]
         )
     except Stop as stop:
