@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -21,6 +22,16 @@ from consumers.errors import Stop
 from models.settings import EventType
 
 PREFIX = "CROSSCURRENT_"
+TYPES = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "datetime": "a date and time such as 2026-12-01T08:00:00Z",
+}
+"""What msgspec's names of types mean."""
 
 
 def load(
@@ -73,13 +84,9 @@ def build(
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
     _tidy(raw, [])
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        place, what = _readable(str(error), raw)
-        if (variable := from_environment.get(place)) is not None:
-            origin = f"environment {variable}"
-        raise Stop(f"{origin}: {place or 'top level'}: {what}") from error
+    if wrong := [f"{place or 'top level'}: {what}" for place, what in _misfits(copy.deepcopy(raw))]:
+        raise Stop(_all(wrong, origin, from_environment))
+    settings = msgspec.convert(raw, Settings)
     _read_secret_files(settings, raw, origin, from_environment)
     split_addresses(settings.kafka)
     _fill_topics(settings)
@@ -87,6 +94,33 @@ def build(
     if "security_protocol" not in raw.get("kafka", {}) and (unused := unused_credentials(settings.kafka)):
         raise Stop(f"{origin}: {unused}")
     return settings
+
+
+def _misfits(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each key that is unknown or of a wrong type, and what is wrong with it. They are removed from `raw`."""
+    while True:
+        try:
+            msgspec.convert(raw, Settings)
+            return
+        except msgspec.ValidationError as error:
+            place, what = _readable(str(error), raw)
+        yield place, what
+        *path, key = re.sub(r"\[\d+\]$", "", place).split(".")
+        table: Any = raw
+        for name in path:
+            table = table.get(name) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or key not in table:
+            return  # the other faults cannot be seen behind this one
+        del table[key]
+
+
+def _all(messages: Iterable[str], origin: str, from_environment: Mapping[str, str]) -> str:
+    """Return a line for each message, with the file or the variable that it comes from."""
+    lines = []
+    for message in messages:
+        variable = from_environment.get(message.partition(":")[0])
+        lines.append(f"{f'environment {variable}' if variable else origin}: {message}")
+    return "\n".join(lines)
 
 
 def _bad_entry(table: Any, kind: type[msgspec.Struct]) -> str:
@@ -111,13 +145,29 @@ def _readable(message: str, raw: Mapping[str, Any]) -> tuple[str, str]:
             place = f"{name}.{_bad_entry(raw.get(name), kind)}{place.removeprefix(f'{name}[...]')}"
     place = place.replace("[...]", "")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
-        return f"{place + '.' if place else ''}{unknown[1]}", "unknown key"
+        key = f"{place + '.' if place else ''}{unknown[1]}"
+        return key, _unknown(key.split("."))
     if text.startswith("Invalid enum value"):
         kind = _kind(place.split("."))
         literals = [one for one in (kind, *get_args(kind)) if get_origin(one) is Literal]
         choices = ", ".join(choice for one in literals for choice in get_args(one))
         return place, f"{text.removeprefix('Invalid enum value ')} is none of {choices}"
+    if text.startswith("Invalid RFC3339"):
+        return place, f"must be {TYPES['datetime']}"
+    if wrong := re.match(r"Expected `(.*?)`(.*), got `?(.*?)`?$", text):
+        wanted = " or ".join(TYPES.get(name, name) for name in wrong[1].split(" | ") if name != "null")
+        return place, f"must be {wanted}{wrong[2]}, not {TYPES.get(wrong[3], wrong[3])}"
     return place, text
+
+
+def _unknown(path: list[str]) -> str:
+    """Say that there is no such key, and which one is like it."""
+    table = _kind(path[:-1])
+    if not (isinstance(table, type) and issubclass(table, msgspec.Struct)):
+        return "unknown key"
+    names = [field.encode_name for field in msgspec.structs.fields(table)]
+    like = difflib.get_close_matches(path[-1], names, 1)
+    return "unknown key" + "".join(f"; did you mean {name}?" for name in like)
 
 
 def _kind(path: list[str]) -> Any:
@@ -140,7 +190,7 @@ def _override(raw: dict[str, Any], name: str, text: str) -> str:
     """Set the value of the variable; return the key's path. Raises Stop."""
     path = name.removeprefix(PREFIX).lower().split("__")
     if (kind := _kind(path)) is None:
-        raise Stop(f"environment {name}: {'.'.join(path)}: unknown key")
+        raise Stop(f"environment {name}: {'.'.join(path)}: {_unknown(path)}")
     table = raw
     for key in path[:-1]:
         table = table.setdefault(key, {})
@@ -229,7 +279,6 @@ def _fill_topics(settings: Settings) -> None:
 
 
 def _check(settings: Settings, origin: str, from_environment: Mapping[str, str], needs: Needs) -> None:
-    """Raise Stop for the first problem, with the file or the variable that it comes from."""
-    for message in problems(settings, needs):
-        variable = from_environment.get(message.partition(":")[0])
-        raise Stop(f"{f'environment {variable}' if variable else origin}: {message}")
+    """Raise Stop with all problems, and the file or the variable that each comes from."""
+    if found := list(problems(settings, needs)):
+        raise Stop(_all(found, origin, from_environment))

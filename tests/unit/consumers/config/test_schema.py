@@ -127,18 +127,59 @@ def test_without_file_domains_may_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "path"),
+    ("raw", "path", "like"),
     [
-        ({"kafak": {}}, "kafak"),
-        ({"kafka": {"server": 1}}, "kafka.server"),
-        ({"redis": {"ttl": 1}}, "redis.ttl"),
-        ({"learner": {"dim": 1}}, "learner.dim"),
-        ({"domains": {"movies": {}, "books": {"rol": "source"}}}, "domains.books.rol"),
+        ({"kafak": {}}, "kafak", "kafka"),
+        ({"kafka": {"bootstrap_server": 1}}, "kafka.bootstrap_server", "bootstrap_servers"),
+        ({"kafka": {"server": 1}}, "kafka.server", ""),
+        ({"redis": {"ttl": 1}}, "redis.ttl", ""),
+        ({"learner": {"dim": 1}}, "learner.dim", ""),
+        ({"domains": {"movies": {}, "books": {"rol": "source"}}}, "domains.books.rol", "role"),
     ],
 )
-def test_unknown_key_names_its_path(raw: dict[str, Any], path: str) -> None:
-    """An unknown key is an error that names its whole path, the domain's name included."""
-    assert refused(MOVIES | raw) == f"config: {path}: unknown key"
+def test_unknown_key_names_its_path(raw: dict[str, Any], path: str, like: str) -> None:
+    """An unknown key is an error that names its whole path, the domain's name included, and a key like it."""
+    hint = f"; did you mean {like}?" if like else ""
+    assert refused(MOVIES | raw) == f"config: {path}: unknown key{hint}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"kafka": {"group_id": 1}}, "kafka.group_id: must be a string, not a whole number"),
+        ({"kafka": {"sasl_username": True}}, "kafka.sasl_username: must be a string, not true or false"),
+        ({"kafka": 3}, "kafka: must be a table, not a whole number"),
+        ({"learner": {"users": 1.5}}, "learner.users: must be a whole number, not a number"),
+        (
+            {"domains": {"movies": {"rating_range": [1]}}},
+            "domains.movies.rating_range: must be a list of length 2, not 1",
+        ),
+    ],
+)
+def test_a_wrong_type_is_told_in_words(raw: dict[str, Any], said: str) -> None:
+    """The value is not repeated: it may be a secret."""
+    assert refused(MOVIES | raw) == f"config: {said}"
+
+
+def test_all_errors_are_told_at_once() -> None:
+    """Unknown keys and wrong types first, then values out of range; each on a line, with where it comes from."""
+    raw: dict[str, Any] = {
+        "kafak": {},
+        "learner": {"users": "many"},
+        "domains": {"books": {"allow": [1], "rol": 2}},
+    }
+    with pytest.raises(Stop) as caught:
+        build(raw, {"CROSSCURRENT_METRICS__PORT": "high"})
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5
+    assert (
+        "environment CROSSCURRENT_METRICS__PORT: metrics.port: must be a whole number, not a string" in lines
+    )
+    assert {line.split(": ")[1] for line in lines} == {
+        "kafak", "learner.users", "metrics.port", "domains.books.allow[0]", "domains.books.rol"
+    }  # fmt: skip
+    wrong = refused(MOVIES | {"publish": {"top": 0, "ttl_seconds": 0}})
+    assert [line.split(": ")[1] for line in wrong.splitlines()] == ["publish.top", "publish.ttl_seconds"]
 
 
 @pytest.mark.parametrize(
