@@ -132,7 +132,7 @@ def replay(
     )
     if report.unmended:
         click.echo(
-            f"{report.unmended:,} would become dead letters again: mend the config or the schema registry, or let the "
-            "producer send the events anew. --force sends them all the same"
+            f"would become dead letters again: {report.unmended:,}. Mend the config or the schema registry, or let the "
+            "producer send the events anew; --force sends them all the same"
         )
     return BUG if report.refused else 0

@@ -204,7 +204,7 @@ def test_a_letter_that_would_become_one_again_stays(desk: Desk) -> None:
     for words, begin in ((("--dry-run",), "would be sent: 1"), ((), "sent: 1")):
         code, said = desk.run("replay", *words)
         assert (code, line in said, f"\n{begin}; " in said) == (1, True, True)
-        assert "not sent: 1\n1 would become dead letters again:" in said
+        assert "not sent: 1\nwould become dead letters again: 1. Mend" in said
     assert [r.value for r in desk.records()] == [rating(2)]
     assert desk.figures("replay", "--dry-run")["unmended"] == 1
     assert "would be sent: 1;" in desk.run("replay", "--dry-run", "--force")[1]
