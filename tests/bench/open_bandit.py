@@ -13,10 +13,10 @@ own log, and the values from this log, also of a policy that the command refuses
 # ruff: noqa: T201  a script
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import json
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -108,4 +108,11 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        "python -m tests.bench.open_bandit",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.csv.gz", help="rows of the Open Bandit data")
+    main(parser.parse_args().file)
