@@ -91,7 +91,11 @@ class _Asked(msgspec.Struct, frozen=True):
     help=f"Places that are valued (default: {RANKS}); 1 needs no click model.",
 )
 @CONFIG
-@click.option("--encoder", help="Text encoder instead of the config's: hashing, a model name or folder.")
+@click.option(
+    "--encoder",
+    help="Text encoder instead of the config's: hashing, a model name or folder, or the URL of a server with OpenAI's "
+    "embeddings API.",
+)  # fmt: skip
 @table_options
 @asking_options
 @click.option(
@@ -137,6 +141,7 @@ def evaluate(asked: _Asked, json_file: Path | None) -> int:
     """Measure the learner of `run` on recorded events, in time order, each scored before it is learned.
 
     Files are read as `replay` reads them: first the command says how it understands them. It needs no Kafka.
+    Every domain but the target is a source, unless the config that -c names says otherwise.
 
     It also measures popularity, co-visitation, text, a batch item-KNN, River's BiasedMF, and the target alone. The last
     lines say in words what transfer brings to the target and how sure that is.

