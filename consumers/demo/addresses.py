@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from consumers.config.loader import PREFIX
 from consumers.demo.embedded_servers import HOST, Broker, EmbeddedError, Store, free_port
 from consumers.errors import Stop
 
 FIRST_LINE = "# Written by crosscurrent demo --keep, which removes it at its end."
+
+
+TAKEN = ("ADAPTATION", "IMPRESSIONS", "INTAKE", "LEARNER", "PUBLISH", "RANKER")
+"""Sections of the config that the demo takes from the environment. Addresses, folders, domains and such are its own."""
 
 
 class Ports(NamedTuple):
@@ -52,6 +57,19 @@ def kept_ports(usual: Ports = USUAL) -> tuple[Ports, list[str]]:
         usual.metrics if free["metrics"] else free_port(),
     )
     return ports, said
+
+
+def from_environment(environ: Mapping[str, str], several: bool) -> tuple[dict[str, str], list[str]]:
+    """Return the variables of the environment that the demo takes, and what to say of those that it does not take.
+
+    several: whether the service has several processes, which take none.
+    """
+    keys = {name: name.removeprefix(PREFIX).partition("__")[0] for name in environ if name.startswith(PREFIX)}
+    given = {name: section for name, section in keys.items() if "__" in name}
+    taken = {name: environ[name] for name, section in given.items() if section in TAKEN and not several}
+    return taken, [
+        f"{name} has no effect on the demo: it has its own" for name in sorted(given.keys() - taken.keys())
+    ]
 
 
 def as_toml(config: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -13,8 +14,17 @@ from rich.console import Console
 from consumers.config.loader import build
 from consumers.connections import connect_source, connect_store
 from consumers.demo.accounts import account
-from consumers.demo.addresses import Ports, config_file, config_of, kept_ports, may_write, servers
+from consumers.demo.addresses import (
+    Ports,
+    config_file,
+    config_of,
+    from_environment,
+    kept_ports,
+    may_write,
+    servers,
+)
 from consumers.demo.drift_comparison import Drifted, Kept, compare, show
+from consumers.demo.embedded_servers import free_port
 from consumers.demo.feed.producer import Feed
 from consumers.demo.feed.worlds import about, did_of, domains_of, world_of
 from consumers.demo.following import Followed, follow
@@ -28,6 +38,7 @@ from consumers.demo.summary import (
     show_addresses,
     show_next,
     show_summary,
+    show_up,
 )
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
@@ -52,13 +63,16 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
     console.print(plain(about(options), "bold"))
     domains = domains_of(options, world, console)
     compile_first(console)
-    ports, said = kept_ports(options.ports) if options.keep else (Ports(), [])
+    taken, ignored = from_environment(os.environ, several=False)
+    for told in ignored:
+        console.print(plain(told, "yellow"), soft_wrap=True)
+    ports, said = kept_ports(options.ports) if options.keep else (Ports(metrics=free_port()), [])
     with (
         servers(ports) as (broker, store),
         tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as folder,
     ):
         config = config_of(broker, store, ports, Path(folder), domains)
-        settings = build(config)
+        settings = build(config, taken)
         create_topics(client_options(settings.kafka), settings.topic_kinds())
         create_topics(client_options(settings.kafka), [(settings.kafka.dead_letter_topic, "interactions")], 1)
         with contextlib.ExitStack() as stack:
@@ -66,7 +80,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> tuple[int,
                 stack.enter_context(config_file(options.config, config))
             feed = Feed(broker.bootstrap, options, list(domains), world)
             stack.callback(feed.stop)
-            console.print("broker and store are up; loading the learners …", style="dim")
+            show_up(broker.bootstrap, store.url, console, settings.metrics)
             service = Service(settings, connect_source(settings), connect_store(settings))
             with of_service(options.report, "Crosscurrent demo", service) as report:
                 feed.wait_for_items()

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from consumers.config.schema import MetricsConfig
 from consumers.demo.accounts import Account
 from consumers.demo.following import Followed
 from consumers.demo.live_view import in_terminal
@@ -132,6 +133,13 @@ def _show_list(service: Service, example: Example | None, target: str, console: 
     console.print()
     console.print(plain(f"  redis-cli -u {redis.url} GET 'cc:rec:{{{user}}}:{target}'"), soft_wrap=True)
     console.print(plain(f"  Reader('{redis.url}').recommend('{user}', '{target}', 3)"), soft_wrap=True)
+
+
+def show_up(broker: str, store: str, console: Console, metrics: MetricsConfig | None = None) -> None:
+    """Print where the servers listen that are up, and where the metrics will be."""
+    at = "" if metrics is None else f", metrics http://{metrics.host}:{metrics.port}/metrics once it runs"
+    line = f"broker {broker} and store {store} are up{at}; loading the learners …"
+    console.print(plain(line, "dim"), soft_wrap=True)
 
 
 def show_addresses(

@@ -70,6 +70,9 @@ def demo(options: DemoOptions, json_file: Path | None) -> int:
     readable. --replay streams your own files instead: crosscurrent demo --replay own.csv. --shards 4 shows four
     processes and the one that trains their network; one of them is killed, and nothing is lost.
 
+    Of the environment it takes the sections adaptation, impressions, intake, learner, publish and ranker
+    (CROSSCURRENT_RANKER__EXPLORE=1), with one process. It says which other settings have no effect.
+
     \b
     Examples:
       crosscurrent demo

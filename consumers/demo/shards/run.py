@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from consumers.config.loader import build
 from consumers.config.schema import Settings
-from consumers.demo.addresses import Ports, as_toml, config_of, servers
+from consumers.demo.addresses import Ports, as_toml, config_of, from_environment, servers
 from consumers.demo.feed.producer import PacedFeed
 from consumers.demo.feed.worlds import about, domains_of, world_of
 from consumers.demo.options import DemoOptions
@@ -23,6 +24,7 @@ from consumers.demo.shards.limits import check_shards, free_memory, partitions_f
 from consumers.demo.shards.member import Member, Place
 from consumers.demo.shards.sightings import StoreWatch
 from consumers.demo.shards.summary import figures, show
+from consumers.demo.summary import show_up
 from consumers.errors import Stop
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.topics import create_topics
@@ -43,12 +45,15 @@ def run_shards_demo(options: DemoOptions, console: Console | None = None) -> tup
     console.print(plain(about(options), "bold"))
     domains = domains_of(options, world, console)
     compile_first(console)
+    for line in from_environment(os.environ, several=True)[1]:
+        console.print(plain(line, "yellow"), soft_wrap=True)
     with (
         _stopped_by_signals(),
         servers(Ports()) as (broker, store),
         tempfile.TemporaryDirectory(prefix="crosscurrent-demo-") as name,
         contextlib.ExitStack() as stack,
     ):
+        show_up(broker.bootstrap, store.url, console)
         folder, target = Path(name), list(domains)[-1]
         target = next((name for name, keys in domains.items() if keys["role"] == "target"), target)
         config = config_of(broker, store, Ports(), folder / "checkpoints", domains)

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from consumers.config.loader import build, load
-from consumers.demo.addresses import FIRST_LINE, Ports, as_toml, config_file, kept_ports, may_write
+from consumers.demo.addresses import (
+    FIRST_LINE,
+    Ports,
+    as_toml,
+    config_file,
+    from_environment,
+    kept_ports,
+    may_write,
+)
 from consumers.demo.embedded_servers import free_port
 from consumers.errors import Stop
 
@@ -74,3 +82,17 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     """No traceback."""
     with pytest.raises(Stop, match="No such file"), config_file(tmp_path / "none" / "demo.toml", CONFIG):
         pass
+
+
+def test_what_the_demo_takes_of_the_environment() -> None:
+    """How it learns and ranks, but no address; with several processes nothing. What it leaves is named."""
+    given = {
+        "PATH": "/bin", "CROSSCURRENT_CACHE": "/tmp/c", "CROSSCURRENT_RANKER__EXPLORE": "1",
+        "CROSSCURRENT_REDIS__URL": "redis://:hunter2@real",
+    }  # fmt: skip
+    taken, said = from_environment(given, several=False)
+    assert taken == {"CROSSCURRENT_RANKER__EXPLORE": "1"}
+    assert build(CONFIG, taken).ranker.explore == 1.0
+    assert said == ["CROSSCURRENT_REDIS__URL has no effect on the demo: it has its own"]
+    assert from_environment(given, several=True)[0] == {}
+    assert len(from_environment(given, several=True)[1]) == 2
