@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import redis
 
-from consumers.config.schema import Settings
+from consumers.config.schema import MetricsConfig, Settings
 from consumers.errors import Stop
 from consumers.source.kafka import KafkaSource
 from consumers.source.options import SourceOptions
 from consumers.source.ownership import Everything, NoEvents, Ownership, ShardOwnership
 from serving.client.connection import problem, redacted, sentinel_parts, uses_sentinel
 from serving.contract import Keys
+from serving.http.server import reserve
 from serving.store.errors import STORE_ERRORS, NoMasterError, refusal, wrong_type
 from serving.store.redis_store import open_store
 from serving.store.store import Store
+
+
+def reserve_port(metrics: MetricsConfig) -> socket.socket:
+    """Take the port of metrics and health before all else, because a start takes a while. Raises Stop."""
+    try:
+        return reserve(metrics.host, metrics.port)
+    except OSError as error:
+        raise port_taken(metrics, error) from error
+
+
+def port_taken(metrics: MetricsConfig, error: OSError) -> Stop:
+    """Return what to raise if the port cannot be had."""
+    return Stop(
+        f"metrics.port {metrics.port} on {metrics.host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
+    )
 
 
 def connect_store(settings: Settings, opened: Callable[..., Store] = open_store) -> Store:

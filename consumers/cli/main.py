@@ -115,28 +115,30 @@ def _logged(debug: bool, serve: Callable[[], int]) -> int:
 
 
 def _train(config: Path) -> int:
-    from consumers.connections import connect_source  # noqa: PLC0415  (fast failure first)
+    from consumers.connections import connect_source, reserve_port  # noqa: PLC0415  (fast failure first)
 
     settings = load_for_all(config)
     if not settings.shards.several:
         raise Stop(
             "shards.count is 1: one process trains its network itself, and needs no crosscurrent network"
         )
+    port = reserve_port(settings.metrics)
     source = connect_source(settings, network=True)
     from consumers.service.service import Service  # noqa: PLC0415  (loads torch)
 
-    return Service(settings, source, None).run()
+    return Service(settings, source, None, port).run()
 
 
 def _serve(config: Path, accept_gap: bool, report: Path | None) -> int:
-    from consumers.connections import connect_both  # noqa: PLC0415  (fast failure first)
+    from consumers.connections import connect_both, reserve_port  # noqa: PLC0415  (fast failure first)
 
     settings = load(config)
+    port = reserve_port(settings.metrics)
     source, client = connect_both(settings, accept_gap)
     from consumers.report.writer import of_service  # noqa: PLC0415  (loads torch)
     from consumers.service.service import Service  # noqa: PLC0415
 
-    service = Service(settings, source, client)
+    service = Service(settings, source, client, port)
     if report is None:
         return service.run()
     with of_service(report, "Crosscurrent", service):

@@ -55,6 +55,7 @@ def shard_states(
         "identity": _identity(states, plan.base),
         "store": _store(states, plan.base),
         "complete_offsets": all(state.get("complete_offsets", False) for state in states),
+        "rescaled": True,  # each shard has a mark of its own in the store, so it will write everything again
         "alone": any(state.get("alone", False) for state in states),
     }
     shared.pop("shards", None)

@@ -200,7 +200,7 @@ class Pipeline(Checkpointed):
         if self.checkpointer is not None and not self.arms.moved:
             self.checkpointer.mark_clean(self.live(), state)
         self._end_future()
-        self._begin(as_known(state["store"]))
+        self._begin(as_known(state["store"]), state.get("rescaled", False))
 
     def _end_future(self) -> None:
         """Move future times of the state to the present: early versions did not check times."""
@@ -209,10 +209,11 @@ class Pipeline(Checkpointed):
             log.warning("the checkpoint held future event times; they count as the present")
         self.forgetting.forgotten.end_future(int(1000 * now))
 
-    def _begin(self, known: Known | None) -> None:
+    def _begin(self, known: Known | None, rescaled: bool = False) -> None:
         if self.sharing is not None:
             self.sharing.start()
-        if self.publisher is not None:
+        if self.publisher is not None and self.publishing is not None:
+            self.publishing.store_unknown = rescaled or known == UNKNOWN
             self.publisher.start(known)
 
     def finish(self, timeout: float = 5.0) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import structlog
 from prometheus_client import ProcessCollector
 
 from consumers.config.schema import Settings
+from consumers.connections import port_taken, reserve_port
 from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.encoding.open_encoder import open_encoder
 from consumers.errors import BUG, Stop
@@ -21,6 +23,7 @@ from consumers.service.canary import Canaries
 from consumers.service.first_start import compile_code
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from consumers.service.saving.checkpointer import Checkpointer
+from consumers.service.telemetry import TOLD_AT_THE_END, ReadinessLog, tell_publish_trouble
 from consumers.service.text_encoding import ThreadEncoding
 from consumers.service.wiring import Ends, wired
 from consumers.sharing.ends import network_ends, shard_ends
@@ -30,7 +33,7 @@ from models.threads import use_one_thread
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
-from serving.store.errors import STORE_ERRORS, Behaviour, behaviour, refusal
+from serving.store.errors import STORE_ERRORS
 from serving.store.publisher import Listeners, Publisher
 from serving.store.store import Store
 from serving.store.store_info import EvictionWatch, may_throw_away
@@ -40,23 +43,22 @@ log = structlog.get_logger()
 
 ALIVE_SECONDS = 30.0
 READY_LAG_SECONDS = 30.0
-PUBLISH_TROUBLE: dict[Behaviour, str] = {
-    "reconnect": "store unavailable, will write again",
-    "refused": "the store refuses a write, will write again",
-    "leave_out": "a value cannot be encoded for the store; its key keeps the older value",
-}
 
 
 class Service:
     """Holds everything of `crosscurrent run`. `startup` raises Stop; `run` returns the exit code.
 
     `source` and `store` are connected already. `consumers.connections` reports a broker or store that is away. Without
-    a store it is `crosscurrent network`, which trains the network of all shards and publishes its weights.
+    a store it is `crosscurrent network`, which trains the network of all shards and publishes its weights. port: from
+    `reserve_port`; None: it is reserved here.
     """
 
-    def __init__(self, settings: Settings, source: KafkaSource, store: Store | None) -> None:
+    def __init__(
+        self, settings: Settings, source: KafkaSource, store: Store | None, port: socket.socket | None = None
+    ) -> None:
         use_one_thread()
         self.settings = settings
+        self._port = port or reserve_port(settings.metrics)
         self.source = source
         self.metrics = Metrics()
         ProcessCollector(registry=self.metrics.registry)
@@ -96,6 +98,7 @@ class Service:
         self.after_turn: Callable[[], object] = lambda: None
         """Called on the loop's thread after each turn. The demo looks at the learners there."""
         self.health: HealthServer | None = None
+        self._readiness = ReadinessLog(self.ready)
 
     def _publisher(self, store: Store, started_ts: int) -> Publisher:
         watch = EvictionWatch(self.metrics.store_evicted.inc, self._on_eviction_policy)
@@ -121,13 +124,10 @@ class Service:
             raise Stop(
                 f"Redis stopped answering ({type(error).__name__}); start it again, then this."
             ) from error
-        host, port = self.settings.metrics.host, self.settings.metrics.port
         try:
-            self.health = HealthServer(host, port, self.metrics.registry, self.alive, self.ready)
+            self.health = HealthServer(self._port, self.metrics.registry, self.alive, self.ready)
         except OSError as error:
-            raise Stop(
-                f"metrics.port {port} on {host}: {error.strerror}. Set another (CROSSCURRENT_METRICS__PORT)."
-            ) from error
+            raise port_taken(self.settings.metrics, error) from error
         if self.source.canary_problem:
             log.warning("runs without canaries", reason=self.source.canary_problem)
         if self.canaries is not None:
@@ -137,7 +137,7 @@ class Service:
             domains=list(self.settings.domains),
             learned_before=sum(self.arms.full.learned),
             model=self.arms.full.model,
-            metrics=f"http://{host}:{self.health.port}/metrics",
+            metrics=f"http://{self.settings.metrics.host}:{self.health.port}/metrics",
         )
 
     def run(self, install_signals: bool = True) -> int:
@@ -156,6 +156,8 @@ class Service:
                 self.pipeline.step(self._between_batches)
                 self.after_turn()
                 self._check_threads()
+                if not self.stopping:
+                    self._readiness.look()
             code = self.shutdown()
             self._check_threads()
             return code
@@ -196,7 +198,7 @@ class Service:
             )
         self.pipeline.report()
         totals = self.pipeline.totals
-        log.info("stopped", learned=totals["learned"], dead_letters=totals["dead_letters"])
+        log.info("stopped", **{what: totals[what] for what in TOLD_AT_THE_END})
         return 0
 
     def _stop_early(self) -> None:
@@ -220,6 +222,7 @@ class Service:
         self.source.close()
         if self.health is not None:
             self.health.close()
+        self._port.close()
 
     # Called by other threads
 
@@ -283,8 +286,7 @@ class Service:
 
     def _on_publish_error(self, error: Exception) -> None:
         self.metrics.publish_errors.inc()
-        reason = {} if (why := refusal(error)) is None else {"reason": why}
-        log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__, **reason)
+        tell_publish_trouble(error)
 
     def _on_replaced(self, key: str) -> None:
         kind = key.removeprefix(f"{self.settings.redis.prefix}:").split(":", 1)[0]

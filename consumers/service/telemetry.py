@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import get_args
 
 import numpy as np
@@ -28,8 +29,57 @@ from models.learning.shown.list_maker import MORE
 from models.settings import ARMS
 from models.transfer.strategies import STRATEGIES
 from serving.metrics import Metrics
+from serving.store.errors import Behaviour, behaviour, refusal
 
 log = structlog.get_logger()
+
+TOLD_AT_THE_END = (
+    "learned",
+    "duplicates",
+    "forgotten",
+    "impressions",
+    "dead_letters",
+    "deleted_rows",
+    "rerouted",
+)
+"""What becomes of records of interactions, as the log's last line counts it: each is one of these."""
+READY_SECONDS = 1.0
+PUBLISH_TROUBLE: dict[Behaviour, str] = {
+    "reconnect": "store unavailable, will write again",
+    "refused": "the store refuses a write, will write again",
+    "leave_out": "a value cannot be encoded for the store; its key keeps the older value",
+}
+
+
+def tell_publish_trouble(error: Exception) -> None:
+    """Tell the log of an error of the store, with the reason if it refuses this user."""
+    reason = {} if (why := refusal(error)) is None else {"reason": why}
+    log.warning(PUBLISH_TROUBLE[behaviour(error)], error=type(error).__name__, **reason)
+
+
+class ReadinessLog:
+    """Tells the log when the service turns ready, or not ready any more. One thread calls it. clock: seconds."""
+
+    def __init__(self, ready: Callable[[], str | None], clock: Callable[[], float] = time.monotonic) -> None:
+        """ready: returns why the service is not ready; None if it is."""
+        self._ready, self._clock = ready, clock
+        self._was = False
+        self._since = self._looked = clock()
+
+    def look(self) -> None:
+        """Compare with the last look, about once a second."""
+        now = self._clock()
+        if now - self._looked < READY_SECONDS:
+            return
+        self._looked = now
+        reason = self._ready()
+        if (reason is None) != self._was:
+            self._was = reason is None
+            passed, self._since = round(now - self._since), now
+            if reason is None:
+                log.info("ready", not_ready_seconds=passed)
+            else:
+                log.warning("not ready", reason=reason)
 
 
 def line(events: int, notice: Notice) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,18 +15,17 @@ Check = Callable[[], str | None]
 
 
 class HealthServer(HttpServer):
-    """Serves until `close`. Port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
+    """Serves until `close`. Raises OSError if another process listens at the address by now."""
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        address: socket.socket,
         registry: CollectorRegistry,
         alive: Check,
         ready: Check,
         **limits: Any,
     ) -> None:
-        """limits: see `HttpServer`."""
+        """address: from `reserve`. limits: see `HttpServer`."""
         metrics = make_wsgi_app(registry)
         checks = {"/healthz": alive, "/readyz": ready}
 
@@ -42,4 +42,4 @@ class HealthServer(HttpServer):
             start_response("503 Service Unavailable" if problem else "200 OK", text)
             return [f"{problem or 'ok'}\n".encode()]
 
-        super().__init__(app, host, port, **limits)
+        super().__init__(app, address, **limits)

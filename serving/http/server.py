@@ -36,20 +36,37 @@ HEAD_BYTES = 16_384
 ALLOWED = ("GET", "HEAD")
 
 
+def reserve(host: str, port: int) -> socket.socket:
+    """Return a socket that has this address and does not listen yet. Raises OSError if the port is taken."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address[:2])
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 class HttpServer:
     """Serves `app` until `close`. Port 0 picks a free one, see `port`. Raises OSError if the port is taken."""
 
     def __init__(
-        self, app: App, host: str, port: int, seconds: float = SECONDS, connections: int = CONNECTIONS
+        self,
+        app: App,
+        address: socket.socket,
+        seconds: float = SECONDS,
+        connections: int = CONNECTIONS,
     ) -> None:
-        """seconds: longest life of a connection; connections: most at a time."""
+        """address: from `reserve`. seconds: longest life of a connection; connections: most at a time."""
         self._app, self.seconds, self._most = app, seconds, connections
         self._open: dict[_Connection, None] = {}
         """Connections in the order in which they were opened."""
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        self._socket = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        self._socket = address
+        self._socket.listen(BACKLOG)
         self.port = int(self._socket.getsockname()[1])
         self._started = threading.Event()
         self._thread = Worker("health", self._run)

@@ -154,6 +154,13 @@ def test_poison_goes_to_the_dead_letters_and_the_stream_goes_on(world: World) ->
     assert world.service.metric("crosscurrent_dead_letters_total") == len(bad)
     assert world.service.metric("crosscurrent_duplicates_total") == 1
     assert world.service.stop() == 0
+    last = json.loads(world.service.log.read_text().splitlines()[-1])
+    counted = {
+        name: last[name] for name in ("learned", "duplicates", "forgotten", "impressions", "dead_letters")
+    }
+    assert counted == {
+        "learned": len(bad) + 1, "duplicates": 1, "forgotten": 0, "impressions": 0, "dead_letters": len(bad)
+    }  # fmt: skip
 
 
 def test_a_flood_of_invalid_records_stops_with_exit_3(world: World) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,9 @@ from prometheus_client import CollectorRegistry
 
 from consumers.bench.parts.service_process import fetch
 from consumers.config.loader import build
+from consumers.errors import USAGE
 from serving.http.health import HealthServer
+from serving.http.server import reserve
 from serving.metrics import Metrics
 from serving.worker import ThreadFailed
 from tests.support.service.running import wait_for
@@ -29,7 +34,7 @@ class Service:
         self.unready: str | None = None
         self.metrics = Metrics()
         self.server = HealthServer(
-            "127.0.0.1", 0, self.metrics.registry, lambda: self.dead, lambda: self.unready, **limits
+            reserve("127.0.0.1", 0), self.metrics.registry, lambda: self.dead, lambda: self.unready, **limits
         )
 
     def connect(self) -> socket.socket:
@@ -216,7 +221,7 @@ def test_a_check_that_fails_is_told_and_the_server_goes_on(service: Service) -> 
     def broken() -> str | None:
         raise RuntimeError("dictionary changed size during iteration")
 
-    server = HealthServer("127.0.0.1", 0, service.metrics.registry, broken, lambda: None)
+    server = HealthServer(reserve("127.0.0.1", 0), service.metrics.registry, broken, lambda: None)
     for path, status in (("healthz", 500), ("readyz", 200), ("healthz", 500)):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
@@ -232,7 +237,7 @@ def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
         async def _accept(self) -> None:
             raise RuntimeError("nobody foresaw this")
 
-    server = Broken("127.0.0.1", 0, service.metrics.registry, lambda: None, lambda: None)
+    server = Broken(reserve("127.0.0.1", 0), service.metrics.registry, lambda: None, lambda: None)
     with pytest.raises(ThreadFailed, match="the health thread failed: RuntimeError"):
         wait_for(server.check, 10)
     server.close()
@@ -241,7 +246,20 @@ def test_a_server_that_cannot_go_on_is_no_secret(service: Service) -> None:
 def test_a_taken_port_is_an_oserror(service: Service) -> None:
     """A taken port raises OSError, which the caller turns into one clear line."""
     with pytest.raises(OSError, match="in use"):
-        HealthServer("127.0.0.1", service.server.port, Metrics().registry, lambda: None, lambda: None)
+        reserve("127.0.0.1", service.server.port)
+
+
+def test_the_port_comes_first(service: Service, tmp_path: Path) -> None:
+    """A start with a taken port says so before it asks broker and store, which are away here."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[metrics]\nport = {service.server.port}\n[kafka]\nbootstrap_servers = ["127.0.0.1:1"]\n[domains.movies]\n'
+    )
+    words = (sys.executable, "-m", "consumers.cli", "run", "-c", str(config))
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == USAGE
+    assert f"metrics.port {service.server.port} on 127.0.0.1: Address already in use" in done.stderr
+    assert "Kafka" not in done.stderr
 
 
 def test_close_frees_the_port() -> None:
@@ -255,7 +273,7 @@ def test_close_frees_the_port() -> None:
 def test_loopback_by_default() -> None:
     """By default the machine's other addresses refuse connections."""
     host = build({"domains": {"movies": {}}}).metrics.host
-    server = HealthServer(host, 0, CollectorRegistry(), lambda: None, lambda: None)
+    server = HealthServer(reserve(host, 0), CollectorRegistry(), lambda: None, lambda: None)
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=2):
             pass

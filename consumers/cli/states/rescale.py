@@ -56,6 +56,7 @@ def rescale(config: Path, count: int, volumes: Path | None, json_file: Path | No
     from consumers.rescaling.run import rescale as rewrite  # noqa: PLC0415
     from consumers.rescaling.shard_log import KafkaShardLog  # noqa: PLC0415
     from consumers.rescaling.volumes import rescale_volumes  # noqa: PLC0415
+    from consumers.sharing.layout import network_in  # noqa: PLC0415
 
     settings = load_for_all(config)
     log = None if options["offline"] else KafkaShardLog(settings)
@@ -71,7 +72,8 @@ def rescale(config: Path, count: int, volumes: Path | None, json_file: Path | No
     layout = made.layout
     root = settings.checkpoint.directory if volumes is None else f"{volumes}/*"
     single = layout.parents == ["."]
-    old = f"{root}/0*" if single else ", ".join(f"{root}/{parent}" for parent in layout.parents)
+    parents = [*layout.parents, *sorted({str(network_in(Path(one).parent)) for one in layout.parents})]
+    old = f"{root}/0*" if single else ", ".join(f"{root}/{parent}" for parent in parents)
     write_json(json_file, msgspec.to_builtins(layout) | {"base": made.base, "users": made.users})
     click.echo(f"epoch {layout.epoch} counts now: {layout.count} shards, {sum(made.users):,} users")
     click.echo(f"set shards.count = {layout.count} and start all; later remove the old checkpoints: {old}")

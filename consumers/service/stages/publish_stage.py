@@ -20,6 +20,7 @@ from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 
+WHY = "it was made by rescale or change-encoder, or while the store was being filled"
 HAND_OVER = 64
 """Writes that are handed to the publisher together. The first are sent while the others are made."""
 
@@ -46,6 +47,10 @@ class PublishStage:
         self._interval = settings.publish.interval_ms / 1000
         self._clock = clock
         self._published_at = clock()
+        self.store_unknown = False
+        """Whether the checkpoint does not tell what the store holds."""
+        self._filling: float | None = None
+        """Since when everything, or what the store may lack, is published again."""
 
     def due_in(self) -> float:
         """Return the seconds until a round may be due if no record comes: waiting lists are made in that time."""
@@ -80,6 +85,7 @@ class PublishStage:
             self._submit(queue.records())  # they do not wait for lists
             self._submit(queue.more(lambda: time.perf_counter() < end))
         self._published_at = self._clock()
+        self._tell_if_filled()
 
     def _submit(self, writes: Iterable[Write]) -> None:
         chunk: list[Write] = []
@@ -96,7 +102,22 @@ class PublishStage:
             queue.again.acknowledged(mark, keys)
         since = publisher.take_loss()
         if since is not None:
-            what = "what it may lack" if since else "everything"
-            log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
+            if self.store_unknown and not since:
+                log.info(
+                    "publishing everything again: the checkpoint does not tell what the store holds", why=WHY
+                )
+            else:
+                what = "what it may lack" if since else "everything"
+                log.warning(f"the store does not hold all that it acknowledged; publishing {what} again")
+            self.store_unknown = False
             queue.publish_again(since, publisher.store)
             self.parts.forgetting.search_again()
+
+    def _tell_if_filled(self) -> None:
+        """Tell the log once all that was to be published again is in the store."""
+        publisher, queue = self.parts.publisher, self.parts.queue
+        if queue.again.active:
+            self._filling = self._clock() if self._filling is None else self._filling
+        elif self._filling is not None and not queue.backlog() and not publisher.backlog():
+            log.info("the store is filled again", seconds=round(self._clock() - self._filling, 1))
+            self._filling = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -55,7 +57,7 @@ def test_a_frozen_store(faults: Faults) -> None:
     """The store accepts connections and does not answer: not ready, learning goes on, and then everything arrives."""
     os.kill(faults.store.pid, signal.SIGSTOP)
     begun = time.monotonic()
-    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.wait_until_unready("the store has not answered for ")
     faults.learns_on()
     time.sleep(max(0.0, begun + AWAY_SECONDS - time.monotonic()))
     os.kill(faults.store.pid, signal.SIGCONT)
@@ -67,7 +69,7 @@ def test_a_store_that_restarts_empty(faults: Faults) -> None:
     before = faults.keys()
     faults.store.stop()
     begun = time.monotonic()
-    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.wait_until_unready("the store has not answered for ")
     faults.learns_on()
     time.sleep(max(0.0, begun + AWAY_SECONDS - time.monotonic()))
     faults.store.start()
@@ -81,7 +83,7 @@ def test_a_slow_store(faults: Faults) -> None:
     faults.produce(200)
     wait_for(lambda: faults.counts() == faults.expected, why="written through a slow line")
     faults.proxy.delay = 4.0
-    faults.wait_until_unready("the store has not answered for 3 s")
+    faults.wait_until_unready("the store has not answered for ")
     faults.proxy.delay = 0.0
     faults.wait_until_caught_up()
 
@@ -120,3 +122,22 @@ def test_a_flushed_store(faults: Faults) -> None:
     wait_for(lambda: before <= faults.keys(), why="every key again")
     faults.wait_until_caught_up()
     assert {f"{faults.world.prefix}:popular:{d}".encode() for d in DOMAINS} <= faults.keys()
+    wait_for(lambda: told(faults, "the store is filled again"), why="the log tells when all is there")
+
+
+def told(faults: Faults, event: str) -> list[dict[str, Any]]:
+    """Return the log's lines of this event."""
+    lines = map(json.loads, faults.world.service.log.read_text().splitlines())
+    return [line for line in lines if line["event"] == event]
+
+
+def test_the_log_tells_of_readiness(faults: Faults) -> None:
+    """One line when it turns not ready, with the reason, and one when it is ready again."""
+    before = len(told(faults, "ready"))
+    os.kill(faults.store.pid, signal.SIGSTOP)
+    faults.wait_until_unready("the store has not answered for ")
+    time.sleep(2.0)
+    os.kill(faults.store.pid, signal.SIGCONT)
+    wait_for(lambda: len(told(faults, "ready")) > before, why="ready again")
+    reasons = [line["reason"] for line in told(faults, "not ready")]  # an equal one within 30 s is held back
+    assert any(reason.startswith("the store has not answered for ") for reason in reasons)

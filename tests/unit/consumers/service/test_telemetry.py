@@ -6,9 +6,11 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from consumers.config.loader import build
 from consumers.events.record import Record
-from consumers.service.telemetry import Reporter
+from consumers.service.telemetry import ReadinessLog, Reporter
 from consumers.service.wiring import learners
 from serving.metrics import Metrics
 from tests.support.doubles import ListSource
@@ -40,6 +42,30 @@ def test_counters_begin_at_0() -> None:
     assert (
         value(told, "adaptation_actions_total", domain="books", action="raise_rate", outcome="promoted") == 0
     )
+
+
+def test_the_log_tells_when_readiness_turns() -> None:
+    """Once a second at most, once for each turn, whatever else the reason says; the start is not ready."""
+    at = [0.0]
+    says = ["still reading"]
+    answers: list[str | None] = []
+
+    def ready() -> str | None:
+        answers.append(says[0] or None)
+        return answers[-1]
+
+    readiness = ReadinessLog(ready, lambda: at[0])
+    with capture_logs() as logs:
+        for now, reason in (
+            (0.5, "asked too early"), (1, "still reading"), (2, ""), (3, ""), (4, "away for 3 s"), (5, "away for 4 s"),
+            (9, ""),
+        ):  # fmt: skip
+            at[0], says[0] = now, reason
+            readiness.look()
+    assert len(answers) == 6
+    assert [(line["event"], line.get("reason"), line.get("not_ready_seconds")) for line in logs] == [
+        ("ready", None, 2), ("not ready", "away for 3 s", None), ("ready", None, 5)
+    ]  # fmt: skip
 
 
 def test_challengers_have_a_gauge_while_they_run() -> None:
