@@ -96,7 +96,8 @@ class Simulator:
         users = [[user_id(p) for p in d.people.tolist()] for d in domains]
         start, spacing = self.settings.start_ms, self.settings.spacing_ms
         later = self._later_items()
-        index, prefix = 0, f"e{self.settings.seed}-"  # events of two seeds have different ids
+        # Events of two seeds, or of two runs that begin at different times, have different ids.
+        index, prefix = 0, f"e{self.settings.seed}-" + ("" if start is None else f"{start:x}-")
         for draw in self.world.draws():
             for d, u, i, rating in zip(*(column.tolist() for column in draw), strict=True):
                 while later and later[-1][0] <= index:

@@ -71,7 +71,10 @@ IMPRESSIONS = 5_000
 )
 @click.option("--events", type=click.IntRange(1), show_default="20000", help="Number of interactions.")
 @click.option(
-    "--seed", type=int, show_default="0", help="Equal seeds give equal worlds, with --end equal events."
+    "--seed",
+    type=int,
+    show_default="0",
+    help="Equal seeds give equal worlds, with --end equal events, which a service drops as repeats.",
 )
 @click.option(
     "--overlap",

@@ -61,7 +61,7 @@ def test_records_follow_the_contract() -> None:
     for n, domain, row in rows(events):
         assert events[n].key.decode() == row["user_id"]
         assert row["timestamp"] == events[n].timestamp == 1_704_067_200_000 + 250 * n
-        assert row["event_id"] == f"e3-{n:09d}"
+        assert row["event_id"] == f"e3-{1_704_067_200_000:x}-{n:09d}"
         if domain == "movies":
             assert 1 <= row["value"] <= 5
             assert row["value"] * 2 == int(row["value"] * 2)
@@ -269,3 +269,16 @@ def test_options_go_before_the_world_of_a_file(tmp_path: Path) -> None:
     made = world_settings(WorldOptions(file, events=300, drifts=("films:sudden:0.5",)))
     assert (made.events, made.seed, made.overlap) == (300, 9, 0.8)
     assert [d.domain for d in (*made.drift, *made.poison)] == ["films", "films"]
+
+
+def test_a_second_run_has_ids_of_its_own() -> None:
+    """Two runs of one seed that end at different times share no event_id: a service learns both. Equal ends do."""
+
+    def ids(end_ms: int) -> set[str]:
+        settings = msgspec.structs.replace(three_domains(events=50), event_ids=True).ending_at(end_ms)
+        return {msgspec.json.decode(sent.value or b"")["event_id"] for sent in Simulator(settings).events()}
+
+    first = ids(1_800_000_000_000)
+    assert len(first) == 50
+    assert not first & ids(1_800_000_060_000)
+    assert first == ids(1_800_000_000_000)
