@@ -167,7 +167,7 @@ def lines(receipt: Receipt) -> Iterator[str]:
     if not receipt.store_keys_deleted:
         yield "  (none were there: if this user had events, check how the id is written)"
     if receipt.state == "erased":
-        yield "state: erased by run; a checkpoint without them is on disk, older ones are gone:"
+        yield "state: run has carried the request out; a checkpoint without this user is on disk, older ones are gone:"
     else:
         yield "state: to be erased by run, which has not read the request yet (at once, or at its next start),"
         yield "or has not yet deleted older checkpoints (a large state: minutes later):"

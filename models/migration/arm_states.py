@@ -111,7 +111,9 @@ def _domains(full: State, moves: Moves) -> list[str]:
     roles = dict(zip(moves.old, full.get("roles", ()), strict=False))
     for domain in moves.domains:
         if roles.get(domain.name, domain.role) != domain.role:
-            notes.append(f"{domain.name} was a {roles[domain.name]} domain and is a {domain.role} domain now")
+            notes.append(
+                f"{domain.name} had the role {roles[domain.name]} and has the role {domain.role} now"
+            )
     return notes
 
 

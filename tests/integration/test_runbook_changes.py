@@ -143,12 +143,12 @@ def test_change_a_role(learned: World) -> None:
     assert DOMAINS["movies"]["role"] == "source"
     change(learned, {"movies": {"role": "both"}})
     assert load(learned.service.config).domains["movies"].role == "both"
-    assert "movies was a source domain and is a both domain now" in follow(learned, check)
+    assert "movies had the role source and has the role both now" in follow(learned, check)
     assert learned.service.stop() == 0
     follow(learned, backup)
     known = learned.counts("u1")
     assert known > 0
-    assert "movies was a source domain and is a both domain now" in said(restarted(learned))
+    assert "movies had the role source and has the role both now" in said(restarted(learned))
     assert learned.learned() == 0
     learned.rate("movies", "u1", "m3", 5, event_id="first")
     learned.producer.flush()

@@ -35,7 +35,7 @@ CHANGED: dict[str, tuple[Domains, str]] = {
     "a new domain": ({"games": {"role": "both"}, **FIRST}, "games is new and starts new"),
     "another role": (
         {"movies": {"role": "both"}, "books": {"role": "target"}},
-        "movies was a source domain and is a both domain now",
+        "movies had the role source and has the role both now",
     ),
     "a domain less": (
         {"books": {"role": "target"}},

@@ -102,7 +102,8 @@ def show_experiments(found: Found, shown: Sequence[ExperimentStatus], console: C
         console.print(table)
         for verdict in one.verdicts:
             console.print(plain(f"  {_sentence(verdict)}", "bold" if verdict.winner else ""))
-        console.print(plain(f"  {_shares(one)}", "" if one.as_planned else "bold red"))
+        if any(arm.units for arm in one.arms):
+            console.print(plain(f"  {_shares(one)}", "" if one.as_planned else "bold red"))
 
 
 def _cells(arm: ArmStatus) -> list[str]:

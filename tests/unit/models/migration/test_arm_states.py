@@ -155,10 +155,10 @@ def test_a_removed_domain_that_comes_back_is_new(three: ArmComparison) -> None:
 
 
 ROLES: list[tuple[list[Domain], str]] = [
-    ([MOVIES, Domain("books", "both"), GAMES], "books was a target domain and is a both domain now"),
-    ([Domain("movies", "target"), BOOKS, GAMES], "movies was a source domain and is a target domain now"),
-    ([MOVIES, BOOKS, Domain("games", "source")], "games was a both domain and is a source domain now"),
-    ([MOVIES, Domain("books", "source"), GAMES], "books was a target domain and is a source domain now"),
+    ([MOVIES, Domain("books", "both"), GAMES], "books had the role target and has the role both now"),
+    ([Domain("movies", "target"), BOOKS, GAMES], "movies had the role source and has the role target now"),
+    ([MOVIES, BOOKS, Domain("games", "source")], "games had the role both and has the role source now"),
+    ([MOVIES, Domain("books", "source"), GAMES], "books had the role target and has the role source now"),
 ]
 
 
