@@ -114,11 +114,12 @@ def _default(field: Any) -> str:
 def metrics_page() -> str:
     """List every exported metric with its type, labels and help text."""
     lines = [NOTE, "# Metrics\n", "| metric | type | labels | meaning |", "|---|---|---|---|"]
-    every = [*_metrics(Metrics()), *_metrics(ShardMetrics())]
+    alone, shards = list(_metrics(Metrics())), list(_metrics(ShardMetrics()))
+    every = [*alone, *shards]
     for metric in sorted(every, key=lambda m: str(m._name)):
         name = f"{metric._name}_total" if metric._type == "counter" else metric._name
         labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-        text = metric._documentation
+        text = metric._documentation + (" Only with several shards." if metric in shards else "")
         if isinstance(metric, Histogram):
             bounds = [float(bound) for bound in metric._kwargs["buckets"]]
             text += f" Buckets from {bounds[0]:g} to {bounds[-1]:g} s."

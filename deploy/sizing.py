@@ -138,7 +138,7 @@ def main(words: list[str]) -> None:
     size = sized(Load(*map(int, words)))
     shards = "" if size.processes == 1 else f", in {size.processes} processes or more: deploy/docs/shards.md"
     print(  # noqa: T201
-        f"{size.cores} cores{shards}, memory {size.memory / 1e9:.1f} GB, "
+        f"{size.cores} core{'' if size.cores == 1 else 's'}{shards}, memory {size.memory / 1e9:.1f} GB, "
         f"Redis maxmemory {size.redis / 1e9:.1f} GB, disk {size.disk / 1e9:.1f} GB"
     )
 

@@ -89,7 +89,7 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CheckpointConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Where and how often the state is saved."""
+    """Where and how often the state is saved. A relative path is relative to the folder in which the command runs."""
 
     directory: str = "./checkpoints"
     """Folder of the checkpoints. Only one process may use it."""
