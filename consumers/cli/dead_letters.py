@@ -107,7 +107,8 @@ def replay(
     Without an ID, --reason or --topic, all letters are sent.
 
     Each letter is decoded first, with this config. One that would become a dead letter again is not sent: this helps
-    after a fix of the config or the schema registry. An event that is wrong itself must be sent again by its producer.
+    after a fix of the config or the schema registry. Start `run` with the fixed config first: with the old one it would
+    make dead letters of them again. An event that is wrong itself must be sent again by its producer.
 
     Each letter that was sent gets a mark in the dead-letter topic, so a second replay leaves it out. Truncated letters
     are refused. Exit code 1 if some were not sent.

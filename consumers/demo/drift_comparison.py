@@ -68,7 +68,10 @@ def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Conso
 
     Return None if the target never drifted, or has too few events to compare.
     """
-    with console.status("the same events once more, without adaptation …"):
+    what = "the same events once more, without adaptation …"
+    if not console.is_terminal:
+        console.print(what, style="dim")
+    with console.status(what):
         trace = run_pass(
             ScenarioPass(world, msgspec.json.encode(settings), adapt=False, ranked=False), lambda _: None
         )

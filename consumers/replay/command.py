@@ -80,7 +80,7 @@ def _of_event_ids(scans: list[Scan], config: Settings) -> Iterator[str]:
     if without and latest and any("timestamp" in x.table.columns for x in without):
         yield (
             "rows without an event_id get one made of their content: sent again, a row is ignored while it is among "
-            f"the latest {latest:,} events (intake.dedup_events)"
+            f"the latest {latest:,} events (intake.dedup_events), and counted in crosscurrent_duplicates_total"
         )
     if latest and any("timestamp" not in x.table.columns for x in without):
         yield "rows without event_id and time get no event_id: sent again, they are learned again"

@@ -27,11 +27,14 @@ def reason(item: ListedItem) -> str | None:
     """Return the family that speaks most for an item, one of FAMILIES; None if `why` is missing or none stands out.
 
     The parts of a family are added up. The largest family is named, if it has at least a quarter of all that is
-    positive. A signal that this version does not know is a family of its own, which has no name.
+    positive. A signal that this version does not know is a family of its own, which has no name. Raises TypeError for
+    anything but an item of a list.
 
     >>> reason(ListedItem("dune", 1.4, {"popularity_1d": 0.5, "popularity_ever": -0.4, "text": 0.3, "affinity": 1.0}))
     'taste'
     """
+    if not isinstance(item, ListedItem):
+        raise TypeError(f"an item of a list is wanted, a ListedItem, not {type(item).__name__}")
     sums: dict[str, float] = {}
     for signal, part in (item.why or {}).items():
         family = _FAMILY_OF.get(signal, signal)
