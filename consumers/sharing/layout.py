@@ -106,21 +106,14 @@ def directory_of(root: Path, count: int, index: int, partitions: Mapping[str, in
     as long as there is no layout. Several shards that begin with nothing write the layout of epoch 1. Raises Stop (exit
     4) if the states are those of another number of shards or partitions, and OSError.
     """
+    check_count(root, count)
     layout = load_layout(root)
-    if layout is None and (count == 1 or not has_checkpoints(root)):
+    if layout is None:
         if count == 1:
             return root
         root.mkdir(parents=True, exist_ok=True)
         layout = Layout(1, count, dict(partitions))
         layout.save(root)
-    held = 1 if layout is None else layout.count
-    if layout is None or held != count:
-        raise Stop(
-            f"checkpoint.directory {root} holds the state of {held} shard{'s' if held > 1 else ''}, and the config "
-            f"says {count}. Stop all shards, run crosscurrent rescale --count {count}, then start {count}; or set "
-            f"shards.count = {held}.",
-            STATE_UNUSABLE,
-        )
     for topic, before in layout.partitions.items():
         if (now := partitions.get(topic, before)) != before:
             raise Stop(
@@ -129,6 +122,19 @@ def directory_of(root: Path, count: int, index: int, partitions: Mapping[str, in
                 STATE_UNUSABLE,
             )
     return layout.shard(root, index)
+
+
+def check_count(root: Path, count: int) -> None:
+    """Raise Stop (exit 4) if a folder holds the states of another number of shards than `count`."""
+    layout = load_layout(root)
+    held = layout.count if layout is not None else 1 if has_checkpoints(root) else count
+    if held != count:
+        raise Stop(
+            f"checkpoint.directory {root} holds the state of {held} shard{'s' if held > 1 else ''}, and the config "
+            f"says {count}. Stop all shards, run crosscurrent rescale --count {count}, then start {count}; or set "
+            f"shards.count = {held}.",
+            STATE_UNUSABLE,
+        )
 
 
 def has_checkpoints(root: Path) -> bool:
