@@ -57,8 +57,9 @@ def run_closed_loop(
         count = before + len(POLICIES) * options.impressions
         steps = Steps(count, "lists", partial(stage_at, before, options.impressions))
         outcomes = run_all(run_pass, [LoopPass(one, held, explore) for one in worlds], names, steps, bars)
+    seeds = "1 seed" if options.seeds == 1 else f"{options.seeds} seeds"
     console.print(
-        f"closed loop: {options.seeds} seeds from {first}, {options.impressions:,} impressions after {before:,} "
+        f"closed loop: {seeds} from {first}, {options.impressions:,} impressions after {before:,} "
         f"shared greedy ones; explore = {explore:g}"
     )
     figures: dict[str, Any] = {

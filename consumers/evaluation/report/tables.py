@@ -86,7 +86,7 @@ def _ranking(arms: dict[str, Any]) -> Table:
     for arm, f in arms.items():
         table.add_row(
             arm, _with_sd(f, "ndcg@10"), _interval(f["ndcg@10_ci"]), f"{f['hr@10']:.4f}", f"{f['mrr']:.4f}",
-            f"{f['coverage@10']:.3f}", *(f"{f['by_history'][b]['ndcg@10']:.4f}" for b in BUCKETS),
+            f"{f['coverage@10']:.3f}", *(_of_bucket(f["by_history"][b]) for b in BUCKETS),
         )  # fmt: skip
     if "text" not in arms:
         table.add_row("text", *["–"] * (5 + len(BUCKETS)))
@@ -109,6 +109,11 @@ def _versus(found: dict[str, Any], console: Console) -> None:
                 highlight=False,
             )
     console.print()
+
+
+def _of_bucket(figures: dict[str, Any]) -> str:
+    """Return the NDCG@10 of the events of one class of users; none if there are no such events."""
+    return f"{figures['ndcg@10']:.4f}" if figures["n"] else "–"
 
 
 def _with_sd(figures: dict[str, Any], key: str) -> str:

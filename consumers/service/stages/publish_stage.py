@@ -20,7 +20,7 @@ from serving.store.publisher import Publisher
 
 log = structlog.get_logger()
 
-WHY = "it was made by rescale or change-encoder, or while the store was being filled"
+WHY = "it was made by pretrain, rescale or change-encoder, or while the store was being filled"
 HAND_OVER = 64
 """Writes that are handed to the publisher together. The first are sent while the others are made."""
 
