@@ -16,31 +16,14 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exposure.examination import RANKS, Examination, prior_curve
-from models.exposure.plackett_luce import draw, pool_of, shown_of
-from models.learning.shown.exploration import NEW_SHARE, TEMPERATURE
-from tests.support.shown_lists import FOLD, clicks_on, make_world
+from models.exposure.examination import prior_curve
+from models.learning.shown.exploration import TEMPERATURE
+from tests.support.shown_lists import FOLD, Lists, learned_curve
 
 Floats = NDArray[np.float64]
 TRUTHS = {"1 / rank^0.7": prior_curve(), "with a fold": FOLD / FOLD[0]}
 LOGS = ((150_000, 0.3), (50_000, 1.4))
-CANDIDATES, SAMPLE = 40, 2_000
-
-
-def learned(
-    seed: int, truth: Floats, lists: int, base: float, temperature: float
-) -> tuple[Examination, float]:
-    """Return what lists teach, and the clicks of a list. base: log odds of the mean item."""
-    rng, found = np.random.default_rng(seed), Examination(2)
-    order, p, clicks = np.zeros(RANKS, np.int64), np.zeros(RANKS), 0
-    for n in range(lists):
-        world = make_world(rng, CANDIDATES, base)
-        pool = pool_of(world.scores, world.new, temperature)
-        draw(pool, NEW_SHARE, rng.random((2, RANKS)), order, p)
-        clicked = clicks_on(rng, world.appeal[order], truth)
-        clicks += int(clicked.sum())
-        found.add(n % 2, shown_of(pool, order), clicked, NEW_SHARE)
-    return found, clicks / lists
+SAMPLE = 2_000
 
 
 def base_for(truth: Floats, clicks: float, temperature: float) -> float:
@@ -48,7 +31,7 @@ def base_for(truth: Floats, clicks: float, temperature: float) -> float:
     low, high = -8.0, 4.0
     for _ in range(10):
         middle = (low + high) / 2
-        if learned(10**6, truth, SAMPLE, middle, temperature)[1] < clicks:
+        if learned_curve(truth, Lists(SAMPLE, temperature, middle), 10**6)[1] < clicks:
             low = middle
         else:
             high = middle
@@ -60,7 +43,7 @@ def main(seeds: int, temperature: float) -> None:
         for lists, clicks in LOGS:
             base = base_for(truth, clicks, temperature)
             for seed in range(seeds):
-                found, told = learned(seed, truth, lists, base, temperature)
+                found, told = learned_curve(truth, Lists(lists, temperature, base), seed)
                 error = np.abs(found.pooled / truth - 1)[1:].max()
                 print(
                     f"{name:13} {lists:7,} lists of {told:.2f} clicks, seed {seed}: largest error {100 * error:.1f} %",

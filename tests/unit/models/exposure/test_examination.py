@@ -7,22 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from models.exposure.examination import RANKS, Examination, as_pairs, fitted, prior_curve
-from models.exposure.plackett_luce import draw, pool_of, shown_of
-from tests.support.shown_lists import FOLD, clicks_on, make_world
+from tests.support.shown_lists import FOLD, Lists, learned_curve
 
 Floats = NDArray[np.float64]
 
 
 def learned(truth: Floats, lists: int, temperature: float, base: float) -> Examination:
-    """Learn from lists whose ranker knows only a part of what the items are worth."""
-    rng, found = np.random.default_rng(0), Examination(2)
-    order, p = np.zeros(RANKS, np.int64), np.zeros(RANKS)
-    for n in range(lists):
-        world = make_world(rng, 40, base)
-        pool = pool_of(world.scores, world.new, temperature)
-        draw(pool, 0.1, rng.random((2, RANKS)), order, p)
-        found.add(n % 2, shown_of(pool, order), clicks_on(rng, world.appeal[order], truth), 0.1)
-    return found
+    return learned_curve(truth, Lists(lists, temperature, base))[0]
 
 
 @pytest.mark.parametrize("truth", [np.arange(1.0, RANKS + 1) ** -0.4, FOLD], ids=["power", "fold"])
