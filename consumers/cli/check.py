@@ -28,7 +28,7 @@ from consumers.kafka_client.problems.diagnostics import why_unreachable
 from consumers.kafka_client.retention import requests_may_expire
 from consumers.kafka_client.topics import create_canary_topic, create_topics, describe, partition_counts
 from consumers.sharing.folders import present_folder
-from consumers.sharing.layout import check_count
+from consumers.sharing.layout import layout_for
 from consumers.sharing.topics import create_shard_topics, shard_problem
 from serving.contract import Write
 from serving.store.errors import STORE_ERRORS
@@ -176,7 +176,7 @@ def _check_checkpoints(settings: Settings) -> Finding:
     """Find out whether the directory can be written to, and whether `run` can load what is in it."""
     path = Path(settings.checkpoint.directory)
     try:
-        check_count(path, settings.shards.count)
+        layout_for(path, settings.shards.count)
         single = settings.shards.own() >= 0
         path = present_folder(settings) if single else path
         path.mkdir(parents=True, exist_ok=True)

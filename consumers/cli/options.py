@@ -77,6 +77,11 @@ GIVEN_CONFIG = click.option(
     "--config", "-c", "config", type=click.Path(path_type=Path),
     help=f"TOML file (default, without --out: ${VARIABLE}, then ./{DEFAULT_CONFIG}).",
 )  # fmt: skip
+ENCODER = click.option(
+    "--encoder",
+    help="Text encoder instead of the config's: hashing, a model name or folder, or the URL of a server with OpenAI's "
+    "embeddings API.",
+)
 JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here.")
 RATE = click.FloatRange(0, min_open=True)
 

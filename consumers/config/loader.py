@@ -84,9 +84,11 @@ def build(
         if name.startswith(PREFIX) and "__" in name:
             from_environment[_override(raw, name, text)] = name
     _tidy(raw, [])
-    if wrong := [f"{place or 'top level'}: {what}" for place, what in _misfits(copy.deepcopy(raw))]:
-        raise Stop(_all(wrong, origin, from_environment))
-    settings = msgspec.convert(raw, Settings)
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError:
+        wrong = [f"{place or 'top level'}: {what}" for place, what in _misfits(raw)]
+        raise Stop(_all(wrong, origin, from_environment)) from None
     _read_secret_files(settings, raw, origin, from_environment)
     split_addresses(settings.kafka)
     _fill_topics(settings)

@@ -106,8 +106,7 @@ def directory_of(root: Path, count: int, index: int, partitions: Mapping[str, in
     as long as there is no layout. Several shards that begin with nothing write the layout of epoch 1. Raises Stop (exit
     4) if the states are those of another number of shards or partitions, and OSError.
     """
-    check_count(root, count)
-    layout = load_layout(root)
+    layout = layout_for(root, count)
     if layout is None:
         if count == 1:
             return root
@@ -124,8 +123,8 @@ def directory_of(root: Path, count: int, index: int, partitions: Mapping[str, in
     return layout.shard(root, index)
 
 
-def check_count(root: Path, count: int) -> None:
-    """Raise Stop (exit 4) if a folder holds the states of another number of shards than `count`."""
+def layout_for(root: Path, count: int) -> Layout | None:
+    """Return the layout of a folder, None if it has none. Raises Stop (exit 4) if its states are of another count."""
     layout = load_layout(root)
     held = layout.count if layout is not None else 1 if has_checkpoints(root) else count
     if held != count:
@@ -135,6 +134,7 @@ def check_count(root: Path, count: int) -> None:
             f"shards.count = {held}.",
             STATE_UNUSABLE,
         )
+    return layout
 
 
 def has_checkpoints(root: Path) -> bool:

@@ -49,18 +49,15 @@ def behaviour(error: Exception) -> Behaviour:
     return next((BEHAVIOUR[kind] for kind in type(error).__mro__ if kind in BEHAVIOUR), "reconnect")
 
 
-def refusal(error: Exception | None, keys: str = "redis.password_file or redis.password") -> str | None:
-    """Return what a store means that answers and refuses this user; None for any other error.
-
-    keys: the config keys to look at for user and password.
-    """
+def refusal(error: Exception | None) -> str | None:
+    """Return what a store means that answers and refuses this user; None for any other error."""
     text = str(error)
     if isinstance(error, redis.exceptions.NoPermissionError):
         return f"the store refuses a right: {text[:120]}"
     if text.startswith("redis."):  # the file of the password cannot be read
         return f"no password for the store: {text}"
     if isinstance(error, redis.AuthenticationError) or text.startswith("WRONGPASS"):
-        return f"the store refuses user or password: see {keys}"
+        return "the store refuses user or password: see redis.password_file or redis.password"
     return None
 
 

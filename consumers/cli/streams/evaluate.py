@@ -10,6 +10,7 @@ import msgspec
 
 from consumers.cli.options import (
     CONFIG,
+    ENCODER,
     JSON,
     asking_options,
     gathered,
@@ -91,11 +92,7 @@ class _Asked(msgspec.Struct, frozen=True):
     help=f"Places that are valued (default: {RANKS}); 1 needs no click model.",
 )
 @CONFIG
-@click.option(
-    "--encoder",
-    help="Text encoder instead of the config's: hashing, a model name or folder, or the URL of a server with OpenAI's "
-    "embeddings API.",
-)  # fmt: skip
+@ENCODER
 @table_options
 @asking_options
 @click.option(

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from consumers.cli.options import (
+    ENCODER,
     JSON,
     NEEDED_CONFIG,
     asking_options,
@@ -38,11 +39,7 @@ from consumers.pretraining.options import PretrainOptions
     "--holdout", default=0.2, show_default=True, type=click.FloatRange(0, 1, max_open=True),
     help="Share of the latest events that is measured before it is learned.",
 )  # fmt: skip
-@click.option(
-    "--encoder",
-    help="Text encoder instead of the config's: hashing, a model name or folder, or the URL of a server with OpenAI's "
-    "embeddings API.",
-)  # fmt: skip
+@ENCODER
 @click.option("--no-final-fit", is_flag=True, help="Do not learn the held-out events afterwards.")
 @click.option("--force", is_flag=True, help="Replace the checkpoints that are in --out.")
 @JSON

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from consumers.errors import Stop
 from consumers.evaluation.impressions.appeal import AppealModel, fit_appeal
 from consumers.evaluation.impressions.log import Log
-from consumers.evaluation.impressions.logged_list import TOLD_EVERY, BadLineError, LoggedList, read_lists
+from consumers.evaluation.impressions.logged_list import BadLineError, LoggedList, read_lists
 from consumers.evaluation.impressions.options import ImpressionOptions
 from consumers.evaluation.impressions.policies import Policy, logged_chances, target_chances
 from models.exposure.examination import RANKS, add_clicks, score
@@ -50,15 +50,13 @@ def read_exposures(
 ) -> Exposures:
     """Read the file again, and draw lists of every policy. Raises Stop if a line lacks what a policy needs.
 
-    tell: called from time to time with the number of lines.
+    tell: see `read_lists`.
     """
     rng, model = np.random.default_rng(SEED), fit_appeal(log.places(), len(log.item_numbers))
     own = np.zeros((*log.items.shape, log.items.shape[1]), np.float32)
     found = [_Exposing(log, own) for _ in policies]
     scores, n = np.zeros((len(log.user_numbers), RANKS)), 0
-    for number, whole in read_lists(options.file):
-        if number % TOLD_EVERY == 0:
-            tell(number)
+    for number, whole in read_lists(options.file, tell):
         logged = whole.first(options.top)
         if log.curve.pairs is not None and logged.pool is not None and logged.clicks.any():
             scores[log.user_numbers[logged.user]] += _curve_score(logged, log.curve.values)

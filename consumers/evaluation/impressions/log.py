@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from consumers.errors import Stop
 from consumers.evaluation.impressions.appeal import ShownPlaces
 from consumers.evaluation.impressions.curves import Curve, learned_curve
-from consumers.evaluation.impressions.logged_list import TOLD_EVERY, LoggedList, read_lists
+from consumers.evaluation.impressions.logged_list import LoggedList, read_lists
 from consumers.evaluation.impressions.options import ImpressionOptions
 from models.exposure.examination import Examination
 from models.exposure.plackett_luce import shown_of
@@ -59,12 +59,10 @@ def read_log(
 ) -> Log:
     """Read the file to its end. Raises Stop.
 
-    given: the examination curve; None: learn it. tell: called from time to time with the number of lines.
+    given: the examination curve; None: learn it. tell: see `read_lists`.
     """
     gathered, examination = _Gathered(), Examination(1)
-    for number, whole in read_lists(options.file):
-        if number % TOLD_EVERY == 0:
-            tell(number)
+    for _, whole in read_lists(options.file, tell):
         gathered.count(whole)
         logged = whole.first(options.top)
         if given is None and logged.pool is not None and logged.clicks.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -64,14 +64,21 @@ TOLD_EVERY = 1000
 """Lines between two reports of progress."""
 
 
-def read_lists(path: Path) -> Iterator[tuple[int, LoggedList]]:
-    """Yield the number of each line, from 1, and its impression. Raises Stop at a line that is none."""
+def read_lists(
+    path: Path, tell: Callable[[int], object] = lambda _: None
+) -> Iterator[tuple[int, LoggedList]]:
+    """Yield the number of each line, from 1, and its impression. Raises Stop at a line that is none.
+
+    tell: called from time to time with the number of lines.
+    """
     decoder = msgspec.json.Decoder(ImpressionLine)
     try:
         with _opened(path) as lines:
             for number, text in enumerate(lines, 1):
                 if not text.strip():
                     continue
+                if number % TOLD_EVERY == 0:
+                    tell(number)
                 try:
                     yield number, checked(decoder.decode(text))
                 except (msgspec.DecodeError, UnicodeDecodeError, BadLineError) as error:

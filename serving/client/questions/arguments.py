@@ -30,9 +30,10 @@ def text(name: str, value: Any) -> str:
 
 def user_id(value: Any) -> str:
     """Return the id of a user. Raises TypeError, and ValueError for an empty one: events refuse it, too."""
-    if text("user", value) == "":
+    found = text("user", value)
+    if not found:
         raise ValueError("user: an id is wanted, not an empty str; None asks for a visitor without an id")
-    return str(value)
+    return found
 
 
 def texts(name: str, values: Iterable[Any]) -> list[str]:
