@@ -10,7 +10,7 @@ from .connection import connect, sentinels_of
 from .errors import STORE_ERRORS, unreachable
 from .keys import Keys
 from .questions import plans
-from .questions.arguments import choice, pseudonyms, text, texts, user_id
+from .questions.arguments import choice, pseudonyms, text, texts
 from .questions.plans import Command, Plan, Result
 
 
@@ -111,7 +111,7 @@ class Reader:
         return self._run(plans.status(self._keys))
 
     def _user(self, user: str | None) -> str | None:
-        return None if user is None else self._inside(user_id(user))
+        return None if user is None else self._inside(text("user", user))
 
     def _run(self, plan: Plan[Result]) -> Result:
         try:

@@ -28,14 +28,6 @@ def text(name: str, value: Any) -> str:
     return value
 
 
-def user_id(value: Any) -> str:
-    """Return the id of a user. Raises TypeError, and ValueError for an empty one: events refuse it, too."""
-    found = text("user", value)
-    if not found:
-        raise ValueError("user: an id is wanted, not an empty str; None asks for a visitor without an id")
-    return found
-
-
 def texts(name: str, values: Iterable[Any]) -> list[str]:
     """Return each of the values once. Raises TypeError for a single str, and for values that are no str."""
     if isinstance(values, str) or not isinstance(values, Iterable):

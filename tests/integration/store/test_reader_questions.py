@@ -109,7 +109,6 @@ def test_a_visitor_without_an_id(ask: Asked, client: redis.Redis) -> None:
     ("question", "options", "kind", "said"),
     [
         (("recommend", 7, "books"), {}, TypeError, "user=7: a str is wanted, as in the events, not int"),
-        (("recommend", "", "books"), {}, ValueError, "user: an id is wanted, not an empty str"),
         (("recommend", "ann", None), {}, TypeError, "domain=None"),
         (("recommend", "ann", "books", -1), {}, ValueError, "k=-1: a number of items is wanted, 0 or more"),
         (("recommend", "ann", "books", 2.5), {}, TypeError, "k=2.5"),
