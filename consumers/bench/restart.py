@@ -10,6 +10,7 @@ from consumers.bench.filling.write_checkpoint import live
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed, peak_gb
 from models.state.checkpoint import CheckpointDirectory
+from models.state.given_state import given_away
 from models.state.snapshot import mark_clean
 from models.threads import use_one_thread
 
@@ -23,9 +24,9 @@ def measure(task: Task) -> dict[str, Any]:
             state, problems = CheckpointDirectory(Path(task.folder), read_only=True).load()
         if state is None:
             raise RuntimeError(f"{task.folder}: no checkpoint to read {problems}")
-        with Timed() as learners:
+        with Timed() as learners, given_away():
             arms.load(state["arms"])
-        with Timed() as lists:
+        with Timed() as lists, given_away():
             queue.load(state["outbox"])
         with Timed() as compared:
             mark_clean(live(arms, queue), state)

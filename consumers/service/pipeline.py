@@ -25,6 +25,7 @@ from consumers.service.stages.publish_stage import PublishParts, PublishStage
 from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import restore
+from models.state.given_state import given_away
 from models.state.tracked_tables import Checkpointed
 from serving.store.store_mark import UNKNOWN, Known, as_known
 
@@ -189,7 +190,8 @@ class Pipeline(Checkpointed):
             self._begin(None)
             return
         try:
-            notes = self.load(state)
+            with given_away():
+                notes = self.load(state)
         except (KeyError, ValueError, TypeError) as error:
             raise misfit(error) from error
         for note in notes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.state.dirty_keys import DirtyKeys
+from models.state.given_state import taken
 from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import grown
 from models.tables.replay_buffer import at
@@ -153,7 +154,7 @@ class RowTable(Checkpointed):
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
-        self.values, self.sums = state["values"].copy(), state["sums"].copy()
+        self.values, self.sums = taken(state["values"]), taken(state["sums"])
         self._written.everything()
         if self._unpublished is not None:
             self.publish()

@@ -9,6 +9,7 @@ import numpy as np
 from models.network.embedding_table import Array, Index, ItemTable
 from models.network.numpy_scorer import NumpyScorer
 from models.state.dirty_keys import DirtyKeys
+from models.state.given_state import taken
 from models.state.tracked_tables import Checkpointed, Rows
 from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import VectorIndex
@@ -94,7 +95,7 @@ class ItemVectors(Checkpointed):
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
-        self._values, self._age = state["_vectors"].copy(), int(state["age"])
+        self._values, self._age = taken(state["_vectors"]), int(state["age"])
         self._written.everything()
         self._stale = set(state["stale"].tolist())
         self.index.load(state["index"], self._values)

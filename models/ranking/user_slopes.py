@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
+from models.state.given_state import taken
 from models.state.tracked_tables import Ragged
 from models.tables.catalogue import grown
 
@@ -75,4 +76,4 @@ class UserSlopes:
         """Replace all rows by those of these users, (n,) and (n, 2, signals)."""
         self.row_of = grown(np.zeros(0, np.int32), int(users.max(initial=-1)) + 1)
         self.row_of[users] = np.arange(1, len(users) + 1)
-        self.values, self._rows, self._free = values.copy(), len(users), []
+        self.values, self._rows, self._free = taken(values), len(users), []

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.rating.domain_tables import stacked, widened
 from models.rating.named_cells import VARIANCE, Cell, NamedCells
 from models.state.dirty_keys import DirtyKeys
+from models.state.given_state import taken
 from models.state.tracked_tables import Rows
 from models.tables.catalogue import grown
 
@@ -229,8 +230,8 @@ class RowCells:
             external=state["external"].copy(),
             domain=state["domain"].copy(),
             external_domain=state["external@domain"].copy(),
-            user=state["user"].astype(np.float32),
-            user_domain=state["user@domain"].astype(np.float32),
+            user=taken(state["user"], np.float32),
+            user_domain=taken(state["user@domain"], np.float32),
             item=stacked(state["item"]),
             named=self.contexts.values,
         )

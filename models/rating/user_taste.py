@@ -19,6 +19,7 @@ from models.rating.taste_steps import (
 )
 from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
+from models.state.given_state import taken
 from models.state.tracked_tables import CheckpointedRows, Ragged, Rows
 from models.tables.flat_blocks import (
     leave_block,
@@ -177,7 +178,7 @@ class UserTaste(CheckpointedRows):
         self._clear()
         rows = len(state["time"])
         self.arrays = self.arrays._replace(
-            time=state["time"].copy(), steps=np.zeros(rows, np.int8), begin=np.zeros(rows, np.int32)
+            time=taken(state["time"]), steps=np.zeros(rows, np.int8), begin=np.zeros(rows, np.int32)
         )
         if "covariance" in state:
             self._load_covariances(state)
@@ -196,7 +197,7 @@ class UserTaste(CheckpointedRows):
     def _load_whole(self, users: Index, values: NDArray[np.float32]) -> None:
         held = self.arrays
         held.begin[users], held.steps[users], held.end[1] = np.arange(len(users)), WHOLE, len(users)
-        self.arrays = held._replace(whole=values.copy())
+        self.arrays = held._replace(whole=taken(values))
 
     def _load_covariances(self, state: dict[str, Any]) -> None:
         users, triangle = np.flatnonzero(state["known"]), state["covariance"]

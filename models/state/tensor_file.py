@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,10 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.state.durable_files import new_checksum
+from models.state.durable_files import PIECE, checksum_like
 
-PIECE = 1 << 24
-"""Bytes that are read before they go to the thread that computes the checksum."""
 LENGTH = 8
 """Bytes of the header's length, the first number of a safetensors file."""
 DTYPES = {
@@ -34,17 +31,15 @@ class Place(NamedTuple):
     end: int
 
 
-def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """Return the tensors of a safetensors file by name, and the checksum of the file.
+def read_tensors(path: Path, like: str) -> tuple[dict[str, NDArray[Any]], str]:
+    """Return the tensors of a safetensors file by name, and the checksum of the file, of the kind of `like`.
 
-    Computing a checksum takes as long as reading, so a thread does it for what is read already. The library reads
-    tensors only, and the file would have to be read twice. Raises OSError, and ValueError or KeyError for a file that
-    is damaged.
+    The library reads tensors only, and the file would have to be read twice. Raises OSError, and ValueError or KeyError
+    for a file that is damaged.
     """
     tensors: dict[str, NDArray[Any]] = {}
-    with path.open("rb") as file, ThreadPoolExecutor(1) as pool:
-        digest, updates = new_checksum(), list[Future[None]]()
-        first = _exactly(file, LENGTH)
+    with path.open("rb") as file:
+        digest, first = checksum_like(like), _exactly(file, LENGTH)
         size, length = path.stat().st_size, int.from_bytes(first, "little")
         if length > size - LENGTH:
             raise ValueError(f"{path.name}: a header of {length} bytes in a file of {size}")
@@ -57,9 +52,7 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
                 piece = flat[begin : begin + PIECE]
                 if file.readinto(piece.data) != len(piece):
                     raise ValueError(f"{path.name}: ends within {place.name}")
-                updates.append(pool.submit(digest.update, piece.data))
-        for update in updates:
-            update.result()
+                digest.update(piece.data)
     return tensors, digest.hexdigest()
 
 

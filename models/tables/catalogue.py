@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.state.given_state import taken
 from models.state.growing import room
 from models.state.tracked_tables import Checkpointed, Rows, Texts
 from models.tables.hash_index import HashIndex
@@ -162,7 +163,7 @@ class Catalogue(Checkpointed):
         self.id_of, self.title_of = list(state["id_of"]), list(state["title_of"])
         self.tags_of = list(state.get("tags_of", [""] * len(self.id_of)))  # an early state has none
         for name in ("available", "has_event", "has_vector", "vectors"):
-            setattr(self, name, state[name].copy())
+            setattr(self, name, taken(state[name]))
         for name, kind in (("words", np.int64), ("encoded", np.int64), ("streamed", np.bool_)):
             held = state.get(name)  # an early state has none; the next item event brings them
             setattr(self, name, np.zeros(len(self.vectors), kind) if held is None else held.copy())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.dirty_keys import DirtyKeys
-from models.state.flat_lists import flat_places
+from models.state.flat_lists import ListMoves, flat_places, lay_out
 from models.state.tracked_tables import Ragged, Rows
 from models.tables.event_rings import Rings, leave_ring, pack
 from models.tables.flat_blocks import more_room, size_for, sizes_up_to, with_blocks, with_places, with_rows
@@ -126,21 +126,24 @@ class RingTables:
         no domain."""
         fresh = RingTables(events.shape[1], self._length).rings
         self.rings = fresh._replace(events=events.astype(np.int32), begin=np.zeros(len(events), np.int32))
-        users = self._filled()
-        total = self.rings.events[users].sum(1)
+        filled = self._filled()
+        total = self.rings.events[filled].sum(1)
         lengths = np.minimum(total, self._length)
         rooms = self.rings.sizes[np.searchsorted(self.rings.sizes, lengths)]
-        self.rings.begin[users] = np.cumsum(rooms) - rooms
+        self.rings.begin[filled] = np.cumsum(rooms) - rooms
         self.rings.end[0] = rooms.sum()
         self.rings = with_rows(self.rings, int(rooms.sum()), FIELDS)
-        self.rings.domain[self._places(users, total - lengths, lengths)] = -1
-        users, held = lists["users"], lists["lengths"]
-        total = self.rings.events[users].sum(1)
-        kept = flat_places(np.zeros_like(held), held) >= np.repeat(held - self._length, held)
-        at = self._places(users, total - held, held)[kept]
+        users, kept = lists["users"], np.minimum(lists["lengths"], self._length)
+        there = np.zeros(len(events), np.int64)
+        there[users] = kept
+        if (there[filled] < lengths).any():
+            self.rings.domain[self._places(filled, total - lengths, lengths)] = -1
+        first = self.rings.events[users].sum(1) - kept
+        begins = self.rings.begin[users].astype(np.int64)
+        moves = ListMoves(np.cumsum(lists["lengths"]) - kept, kept, begins, first, self._length)
         for name in FIELDS:
             if name in lists:  # states of before kinds hold none: 0 is a click or a rating
-                getattr(self.rings, name)[at] = lists[name][kept]
+                lay_out(lists[name], moves, getattr(self.rings, name))
 
     def rename_kinds(self, kinds: NDArray[np.int8]) -> list[int]:
         """Replace each kind k by `kinds[k]`. Return the rows of users whose events have another one now."""

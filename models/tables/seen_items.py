@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.kernels import kernel
 from models.state.dirty_keys import DirtyKeys
-from models.state.flat_lists import flat_places
+from models.state.flat_lists import ListMoves, flat_places, lay_out
 from models.state.tracked_tables import Checkpointed, Ragged
 from models.tables.event_rings import Done, Seen
 from models.tables.flat_blocks import (
@@ -221,8 +221,9 @@ class SeenItems(Checkpointed):
         held.begin[users], held.used[users] = np.cumsum(rooms) - rooms, kept
         held.end[0], held.total[0] = rooms.sum(), kept.sum()
         self.arrays = held._replace(hashes=np.zeros(int(held.end[0]), np.int64))
-        latest = flat_places(np.cumsum(count) - kept, kept)
-        self.arrays.hashes[flat_places(held.begin[users].astype(np.int64), kept)] = hashes[latest]
+        begins, first = held.begin[users].astype(np.int64), np.zeros_like(kept)
+        moves = ListMoves(np.cumsum(count) - kept, kept, begins, first, self.limit)
+        lay_out(hashes, moves, self.arrays.hashes)
 
 
 class UserWords(Checkpointed):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.state.given_state import taken
 from models.tables.catalogue import grown
 from models.tables.tagged_lists import count_places, find_lists, replace_list
 
@@ -124,9 +125,8 @@ class ItemTags:
         self.tag_of = np.arange(1, most + 1, dtype=np.int32) if tag_of is None else tag_of.copy()
         self.tags = max(most, int(self.tag_of.max(initial=0)))
         early = held.dtype == np.int32
-        self.held = held.astype(
-            np.uint16 if early and self.tags < 2**16 else np.uint32 if early else held.dtype
-        )
+        narrow = np.uint16 if self.tags < 2**16 else np.uint32
+        self.held = taken(held, narrow if early else None)
         self._places, self._taken = np.zeros(1, np.int32), np.zeros(1, np.bool_)
         self._make_room()
         count_places(self.held, self._places)

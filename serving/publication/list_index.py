@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from models.state.dirty_keys import DirtyKeys
+from models.state.given_state import taken
 from models.state.tracked_tables import Rows
 from models.tables.catalogue import grown
 from serving.publication.item_tags import ItemTags
@@ -89,5 +90,5 @@ class ListIndex:
         for name, held in state["on_lists"].items():
             if name in self._tags and held.shape[1] == self._tags[name].top:
                 self._tags[name].load(held, state.get("chains", {}).get(name))
-        self._written_at = state["written_at"].copy()
+        self._written_at = taken(state["written_at"])
         self._noted.everything()

@@ -13,6 +13,7 @@ import pytest
 
 from models.state import checkpoint
 from models.state.checkpoint import CheckpointDirectory, Manifest, UnusableError
+from models.state.durable_files import checksum
 from models.state.snapshot import snapshot
 from tests.support.learners.checkpointers import Disk
 
@@ -115,6 +116,30 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     changed(folders(tmp_path)[-1], schema=99)
     with pytest.raises(UnusableError, match="Install the version of Crosscurrent that wrote it, or move"):
         CheckpointDirectory(tmp_path).load()
+
+
+def test_a_checkpoint_of_the_schema_before_is_read(tmp_path: Path) -> None:
+    """Its checksums are BLAKE2b: it is used, its damage is noticed, and an increment may follow it."""
+    saved(tmp_path, 1, 2)
+    for folder in folders(tmp_path):
+        early = {
+            name: checksum(folder / name, like="0" * 64) for name in ("tensors.safetensors", "state.msgpack")
+        }
+        changed(folder, schema=4, checksums=early)
+    directory = CheckpointDirectory(tmp_path)
+    state, problems = directory.load()
+    assert state is not None
+    assert (state["n"], problems) == (2, [])
+    directory.save(snapshot({"n": 3}, increment=True))
+    after, _ = CheckpointDirectory(tmp_path).load()
+    assert after is not None
+    assert after["n"] == 3
+    truncate(folders(tmp_path)[1] / "state.msgpack")
+    shutil.rmtree(folders(tmp_path)[-1])
+    older, problems = CheckpointDirectory(tmp_path).load()
+    assert older is not None
+    assert older["n"] == 1
+    assert "checksum differs" in problems[0]
 
 
 @pytest.mark.parametrize("versions", [{"river": "0.1", "torch": "1.0"}, {}])

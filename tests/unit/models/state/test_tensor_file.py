@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from models.state.durable_files import checksum
-from models.state.tensor_file import DTYPES, PIECE, read_tensors
+from models.state.durable_files import PIECE, PREFIX, checksum
+from models.state.tensor_file import DTYPES, read_tensors
 
 
 def written(tmp_path: Path, data: bytes) -> Path:
@@ -29,15 +30,21 @@ def test_reads_what_the_library_wrote(tmp_path: Path) -> None:
     tensors |= {"scalar": np.array(7.5), "empty": np.zeros((0, 4), np.float32)}
     tensors["large"] = np.arange(PIECE // 4, dtype=np.int64)
     path = written(tmp_path, save(tensors))
-    found, digest = read_tensors(path)
+    found, digest = read_tensors(path, PREFIX)
     assert digest == checksum(path)
+    early = "0" * 64  # early checkpoints have another kind
+    assert (
+        read_tensors(path, early)[1]
+        == checksum(path, early)
+        == blake2b(path.read_bytes(), digest_size=32).hexdigest()
+    )
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.dtype
         assert found[name].shape == tensor.shape
         assert np.array_equal(found[name], tensor)
         assert found[name].flags.writeable
-    assert read_tensors(written(tmp_path, save({})))[0] == {}
+    assert read_tensors(written(tmp_path, save({})), PREFIX)[0] == {}
 
 
 def header(**fields: Any) -> bytes:
@@ -63,4 +70,4 @@ def header(**fields: Any) -> bytes:
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
-        read_tensors(written(tmp_path, data))
+        read_tensors(written(tmp_path, data), PREFIX)
