@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -123,6 +125,24 @@ def compile_all(progress: Progress) -> None:
     progress(count, count)  # a kernel within one that was read from disk is not loaded
     if os.access(kernels.CACHE, os.W_OK):
         kernels.complete_mark(kernels.CACHE).touch()
+
+
+@functools.cache
+def load_all() -> None:
+    """Read every compiled kernel into this process, which takes about two seconds of CPU; the second call does nothing.
+
+    Numba reads a kernel at its first call. So without this, the first events of a process wait for all of them.
+    """
+    from models.tiny_stream import learn_it  # noqa: PLC0415  (loads torch)
+
+    learn_it()
+
+
+def load_beside() -> threading.Thread:
+    """Start a thread that calls `load_all`, and return it. Join it before the first event is learned."""
+    thread = threading.Thread(target=load_all, name="kernels", daemon=True)
+    thread.start()
+    return thread
 
 
 @contextlib.contextmanager

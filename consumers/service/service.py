@@ -30,6 +30,7 @@ from consumers.sharing.ends import network_ends, shard_ends
 from consumers.sharing.folders import checkpoint_folder
 from consumers.source.kafka import KafkaSource
 from models.threads import use_one_thread
+from models.warm_up import load_beside
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
@@ -118,6 +119,7 @@ class Service:
     def startup(self) -> None:
         """Restore the state, start the threads and the HTTP server. Raises Stop."""
         compile_code(lambda: self.stopping)
+        loading = load_beside()
         try:
             self.pipeline.restore()
         except STORE_ERRORS as error:
@@ -132,6 +134,7 @@ class Service:
             log.warning("runs without canaries", reason=self.source.canary_problem)
         if self.canaries is not None:
             self.canaries.start()
+        loading.join()
         log.info(
             "started",
             domains=list(self.settings.domains),

@@ -41,7 +41,8 @@ class UserSlopes:
         if not len(users):
             return
         self.row_of = grown(self.row_of, int(users.max()) + 1)
-        for user in users[self.row_of[users] == 0].tolist():
+        new = users[self.row_of[users] == 0].tolist()
+        for user in new:
             if self.row_of[user]:
                 continue  # it is there twice
             if self._free:
@@ -49,7 +50,8 @@ class UserSlopes:
             else:
                 row, self._rows = self._rows, self._rows + 1
             self.row_of[user] = row + 1
-        self.values = grown(self.values, self._rows)
+        if new:
+            self.values = grown(self.values, self._rows)
 
     def drop(self, user: int) -> None:
         """Take the user's row away."""

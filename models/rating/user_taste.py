@@ -90,8 +90,9 @@ class UserTaste(CheckpointedRows):
         places, blocks, full = more_room(self.arrays.sizes, users, self.arrays.steps[users])
         if not blocks and not full:
             return
-        held = with_places(self.arrays, STEPS, places, blocks + full, self._packed)
-        self.arrays = with_rows(held, int(held.end[1]) + full, ("whole",))
+        self.arrays = with_places(self.arrays, STEPS, places, blocks + full, self._packed)
+        if full:
+            self.arrays = with_rows(self.arrays, int(self.arrays.end[1]) + full, ("whole",))
 
     def pack(self) -> None:
         """Put all steps next to each other, and leave nothing between them."""

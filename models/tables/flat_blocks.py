@@ -129,5 +129,8 @@ def with_places(
 def with_blocks(arrays: Held, blocks: int) -> Held:
     """Return the arrays with room for so many more blocks left behind."""
     held: Any = arrays
-    roomy: Held = held._replace(left=with_room(held.left, held.left_n, blocks))
+    left = with_room(held.left, held.left_n, blocks)
+    if left is held.left:
+        return arrays
+    roomy: Held = held._replace(left=left)
     return roomy

@@ -98,9 +98,9 @@ def serve(ended: Path) -> None:
     from consumers import connections  # noqa: F401  (loaded for those that are forked)
     from consumers.report import writer  # noqa: F401
     from consumers.service import service  # noqa: F401
-    from models.tiny_stream import learn_it
+    from models.warm_up import load_all
 
-    learn_it()  # the kernels are loaded now
+    load_all()
     gc.collect()
     gc.freeze()
 
