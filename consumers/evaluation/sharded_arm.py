@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from consumers.config.schema import Settings
 from consumers.evaluation.dataset import Data, Vectors
@@ -39,6 +40,24 @@ class Lag(NamedTuple):
 
 NEVER = Lag(float("inf"), 0)
 """Shards that share nothing."""
+
+
+def spread(times: Sequence[int]) -> list[int]:
+    """Return times (ms, ascending) with equal ones spread evenly over the resolution of all of them.
+
+    The resolution is the largest unit that all times are multiples of, counted from the first. Many archives have only
+    days. Without this, a lag of a second would be one of a day for them.
+
+    >>> spread([0, 1000, 1000, 1000, 1000, 3000])
+    [0, 1000, 1250, 1500, 1750, 3000]
+    """
+    distinct, first, counts = np.unique(np.array(times, np.int64), return_index=True, return_counts=True)
+    resolution = int(np.gcd.reduce(np.diff(distinct))) if len(distinct) > 1 else 0
+    place = np.arange(len(times)) - np.repeat(first, counts)
+    later: list[int] = (
+        np.repeat(distinct, counts) + resolution * place // np.repeat(counts, counts)
+    ).tolist()
+    return later
 
 
 class Shared(NamedTuple):
@@ -95,6 +114,9 @@ class Shards:
         # The trainer is the last one.
         self._waiting: list[deque[Shared]] = [deque() for _ in range(count + self.shares)]
         self._offsets = [0] * count
+        times = spread([event.timestamp for event in data.events])
+        self._at = {id(event): at for event, at in zip(data.events, times, strict=True)}
+        """Unix ms by the identity of an event, as facts and weights travel."""
 
     def owner(self, user: str) -> int:
         """Return the shard that has a user."""
@@ -108,8 +130,9 @@ class Shards:
 
     def learn(self, shard: int, events: list[Interaction]) -> None:
         """Let a shard learn what has reached it from others, and then these events of its users."""
-        self._fold(shard, events[0].timestamp)
-        self._train(events[0].timestamp)
+        now = self._at[id(events[0])]
+        self._fold(shard, now)
+        self._train(now)
         copy, begun = self.copies[shard], self._offsets[shard]
         copy.learn(events)
         self.learned += len(events)
@@ -120,7 +143,7 @@ class Shards:
             shared = Shared(
                 outgoing(copy, events, places)._replace(moves=moves),
                 shard,
-                events[-1].timestamp,
+                self._at[id(events[-1])],
                 self.learned,
             )
             for other, waiting in enumerate(self._waiting):
