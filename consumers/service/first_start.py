@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from consumers.errors import Stop
 from consumers.terminal.compiling import WAITING, WHY
-from models.warm_up import is_warm, warm
+from models.warm_up import is_warm, load_beside, warm
 
 log = structlog.get_logger()
 
 
-def compile_code(stopping: Callable[[], bool]) -> None:
-    """Compile what is not compiled yet. stopping: asked between parts. Raises Stop (exit 0) if it says so."""
-    if is_warm():
-        return
+@contextlib.contextmanager
+def compiled_code(stopping: Callable[[], bool]) -> Iterator[None]:
+    """Compile what is not compiled yet, and read all of it beside what is done within the context.
 
+    stopping: asked between parts of compiling. Raises Stop (exit 0) if it says so.
+    """
+    if not is_warm():
+        _compile(stopping)
+    loading = load_beside()
+    yield
+    loading.join()
+
+
+def _compile(stopping: Callable[[], bool]) -> None:
     waiting = False
 
     def go_on(_ready: int, count: int) -> None:

@@ -180,8 +180,6 @@ class Pipeline(Checkpointed):
         if self.publishing is not None and self.source.items_read():
             self.publishing.publish_if_due(len(self.batcher), self.batcher.wait())
 
-    # Start, end, state
-
     def restore(self) -> None:
         """Load the newest checkpoint, or start at the log's beginning. Raises Stop (exit 4)."""
         state = self.checkpointer.load() if self.checkpointer else None

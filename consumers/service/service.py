@@ -20,7 +20,7 @@ from consumers.dead_letters.kafka_sink import KafkaSink
 from consumers.encoding.open_encoder import open_encoder
 from consumers.errors import BUG, Stop
 from consumers.service.canary import Canaries
-from consumers.service.first_start import compile_code
+from consumers.service.first_start import compiled_code
 from consumers.service.saving.checkpoint_policy import CheckpointPolicy
 from consumers.service.saving.checkpointer import Checkpointer
 from consumers.service.telemetry import TOLD_AT_THE_END, ReadinessLog, tell_publish_trouble
@@ -30,7 +30,6 @@ from consumers.sharing.ends import network_ends, shard_ends
 from consumers.sharing.folders import checkpoint_folder
 from consumers.source.kafka import KafkaSource
 from models.threads import use_one_thread
-from models.warm_up import load_beside
 from serving.contract import Keys, Write
 from serving.http.health import HealthServer
 from serving.metrics import Metrics
@@ -118,10 +117,9 @@ class Service:
 
     def startup(self) -> None:
         """Restore the state, start the threads and the HTTP server. Raises Stop."""
-        compile_code(lambda: self.stopping)
-        loading = load_beside()
         try:
-            self.pipeline.restore()
+            with compiled_code(lambda: self.stopping):
+                self.pipeline.restore()
         except STORE_ERRORS as error:
             raise Stop(
                 f"Redis stopped answering ({type(error).__name__}); start it again, then this."
@@ -134,7 +132,6 @@ class Service:
             log.warning("runs without canaries", reason=self.source.canary_problem)
         if self.canaries is not None:
             self.canaries.start()
-        loading.join()
         log.info(
             "started",
             domains=list(self.settings.domains),

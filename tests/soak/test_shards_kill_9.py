@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,28 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak.parts.shard_feed import ShardFeed
 from tests.support.service.running import Running
 from tests.support.service.shards_world import START_PATIENCE, Shards, every_copy_counted_every_event
 
 SHARDS, KILLS = 4, 25
-RATE = 40.0
-"""Events a second."""
-
-
-class Feed(threading.Thread):
-    """Sends about `RATE` events a second of all users until it ends."""
-
-    def __init__(self, shards: Shards) -> None:
-        super().__init__(name="feed", daemon=True)
-        self._shards, self._ended = shards, threading.Event()
-
-    def run(self) -> None:
-        while not self._ended.wait(0.1):
-            self._shards.send(int(RATE / 10))
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
 
 class ShardStorm:
@@ -101,7 +83,7 @@ def shards(
 @pytest.mark.timeout(7200)
 def test_kills_of_four_shards_and_their_network_lose_nothing(shards: Shards) -> None:
     """Every user's events and every copy's count of each item are exact."""
-    storm, feed = ShardStorm(shards, seed=25), Feed(shards)
+    storm, feed = ShardStorm(shards, seed=25), ShardFeed(shards)
     shards.start()
     feed.start()
     try:
