@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka import KafkaAdminClient
+from kafka.errors import (
+    IncompatibleBrokerVersion,
+    InvalidProducerEpochError,
+    KafkaError,
+    ProducerFencedError,
+    UnsupportedVersionError,
+)
 
 from consumers.config.schema import KafkaConfig
 from consumers.config.shards import ShardsConfig
@@ -59,11 +66,22 @@ def fenced(error: Exception) -> bool:
     return isinstance(error, FENCED) or any(kind.__name__ in str(error) for kind in FENCED)
 
 
+def holder(config: KafkaConfig, name: str) -> tuple[int, int]:
+    """Return the id and the epoch of the producer that has a transactional id, as its coordinator knows it.
+
+    Raises KafkaError.
+    """
+    with KafkaAdminClient(**client_options(config)) as admin:
+        found = admin.describe_transactions([name])[name]
+    return found.producer_id, found.producer_epoch
+
+
 class FactsTopic:
     """A `FactsLog` in Kafka. Two threads: one sends, one reads.
 
     Only the fence of Kafka's transactions is used. Facts are read uncommitted, since a fact of an aborted transaction
-    is still true. Within a process there is one producer from beginning to end: a new one would fence a later process.
+    is still true. A new producer would fence a later process. So a broken one is replaced only while the broker knows
+    of no other.
     """
 
     def __init__(
@@ -190,7 +208,9 @@ class FactsTopic:
                         "other, the brokers were away for long: start this one again."
                     )
                     return
-                log.warning("facts not acknowledged, will send them again", error=type(error).__name__)
+                log.warning(
+                    "facts not acknowledged, will send them again", error=f"{type(error).__name__}: {error}"
+                )
                 if not self._abort():
                     return
 
@@ -222,13 +242,37 @@ class FactsTopic:
             if fenced(error):
                 self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
                 return False
-            self._fail(
-                f"nothing can be sent any more ({type(error).__name__}): another process may run as {self._who}. If "
-                "there is none, start this one again: it goes on from its newest checkpoint."
-            )
-        else:
-            with self._changed:
-                return not self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
+            return self._begin_anew()
+        return self._pause()
+
+    def _pause(self) -> bool:
+        """Wait a moment. Return whether to go on."""
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
+
+    def _begin_anew(self) -> bool:
+        """Replace a producer that can do nothing more, as after some deaths of brokers. Return whether to go on."""
+        of = self._producer._transaction_manager.producer_id_and_epoch
+        while self._pause():
+            try:
+                if holder(self._config, self._name) != (of.producer_id, of.epoch):
+                    self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
+                    return False
+                self._producer.close(timeout=1)
+                self._producer = facts_producer(self._config, self._name)
+                self._producer.init_transactions()
+            except (IncompatibleBrokerVersion, UnsupportedVersionError) as error:
+                self._fail(
+                    f"nothing can be sent any more, and the broker cannot tell ({type(error).__name__}) whether "
+                    f"another process runs as {self._who}. If there is none, start this one again: it goes on from its "
+                    "newest checkpoint."
+                )
+                return False
+            except (KafkaError, OSError, ValueError) as error:
+                log.warning("no new producer of facts yet", error=f"{type(error).__name__}: {error}")
+            else:
+                log.info("a new producer sends the facts")
+                return True
         return False
 
     def _fail(self, why: str) -> None:

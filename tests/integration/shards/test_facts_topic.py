@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
+from kafka.errors import KafkaError
 
 from consumers.config.schema import KafkaConfig
 from consumers.config.shards import ShardsConfig
@@ -53,6 +54,14 @@ def read(facts: FactsTopic, count: int) -> list[bytes]:
     return found
 
 
+def stopped(facts: FactsTopic) -> Stop | None:
+    try:
+        facts.check()
+    except Stop as stop:
+        return stop
+    return None
+
+
 def test_all_read_one_order_and_a_later_start_reads_it_to_its_end(connect: Connect, bootstrap: str) -> None:
     one, two = connect(bootstrap, 0), connect(bootstrap, 1)
     assert (begun(one), begun(two)) == ([], [])
@@ -82,14 +91,7 @@ def test_the_later_process_of_a_shard_fences_the_earlier(connect: Connect, boots
     assert [value for _, value in begun(new)] == [b"first"]
     old.send(b"late")
 
-    def stopped() -> Stop | None:
-        try:
-            old.check()
-        except Stop as stop:
-            return stop
-        return None
-
-    stop: Stop = wait_for(stopped, why="the earlier one notices")
+    stop: Stop = wait_for(lambda: stopped(old), why="the earlier one notices")
     assert stop.code == STATE_UNUSABLE
     assert "another process runs as shard" in str(stop)
     assert not old.wait(2, 0.0)
@@ -100,6 +102,45 @@ def test_the_later_process_of_a_shard_fences_the_earlier(connect: Connect, boots
     new.check()
     other.check()
     assert b"late" not in read(other, 3)
+
+
+def broken(facts: FactsTopic) -> None:
+    """Let its producer refuse everything from now on, as after an answer that kafka-python does not expect."""
+    manager = facts._producer._transaction_manager
+    with manager._lock:
+        manager.transition_to_fatal_error(
+            KafkaError("Could not execute transactional request for unknown reasons")
+        )
+
+
+def test_a_producer_that_broke_is_replaced(connect: Connect, apache: Address) -> None:
+    """The facts that wait arrive, and the shard goes on, while no other process has its name."""
+    one = connect(apache.bootstrap, 0)
+    begun(one)
+    one.send(b"before")
+    assert one.wait(1, 60.0)
+    broken(one)
+    one.send(b"after")
+    assert one.wait(2, 60.0)
+    one.check()
+    assert read(one, 2) == [b"before", b"after"]
+
+
+def test_a_broken_producer_fences_no_later_process(connect: Connect, apache: Address) -> None:
+    """It finds the later one at the broker, and stops."""
+    old = connect(apache.bootstrap, 0)
+    begun(old)
+    old.send(b"before")
+    assert old.wait(1, 60.0)
+    new = connect(apache.bootstrap, 0)
+    begun(new)
+    broken(old)
+    old.send(b"late")
+    stop: Stop = wait_for(lambda: stopped(old), why="the earlier one notices")
+    assert "another process runs as shard" in str(stop)
+    new.send(b"after")
+    assert new.wait(1, 60.0)
+    new.check()
 
 
 def test_facts_that_are_gone_stop_the_start_with_a_remedy(
