@@ -38,7 +38,7 @@ bench: setup ## Measure speed, freshness and memory on this machine, on Apache K
 	$(BIN)/python -m tests.bench.on_apache_kafka --json bench.json
 
 test: setup ## Run every test (unit, laws, integration), three files at a time
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit
