@@ -24,8 +24,10 @@ def compiled_code(stopping: Callable[[], bool]) -> Iterator[None]:
     if not is_warm():
         _compile(stopping)
     loading = load_beside()
-    yield
-    loading.join()
+    try:
+        yield
+    finally:  # a process that ends while a thread is in the compiler's library might crash
+        loading.join()
 
 
 def _compile(stopping: Callable[[], bool]) -> None:

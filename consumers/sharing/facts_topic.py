@@ -239,11 +239,13 @@ class FactsTopic:
         try:
             self._producer.abort_transaction()
         except KafkaError as error:
-            if fenced(error):
-                self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
-                return False
-            return self._begin_anew()
+            return self._replaced() if fenced(error) else self._begin_anew()
         return self._pause()
+
+    def _replaced(self) -> bool:
+        """Stop for a later process of this name. Return False: do not go on."""
+        self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
+        return False
 
     def _pause(self) -> bool:
         """Wait a moment. Return whether to go on."""
@@ -256,8 +258,7 @@ class FactsTopic:
         while self._pause():
             try:
                 if holder(self._config, self._name) != (of.producer_id, of.epoch):
-                    self._fail(f"another process runs as {self._who}; this one stops and saves nothing more.")
-                    return False
+                    return self._replaced()
                 self._producer.close(timeout=1)
                 self._producer = facts_producer(self._config, self._name)
                 self._producer.init_transactions()

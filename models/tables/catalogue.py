@@ -166,7 +166,7 @@ class Catalogue(Checkpointed):
             setattr(self, name, taken(state[name]))
         for name, kind in (("words", np.int64), ("encoded", np.int64), ("streamed", np.bool_)):
             held = state.get(name)  # an early state has none; the next item event brings them
-            setattr(self, name, np.zeros(len(self.vectors), kind) if held is None else held.copy())
+            setattr(self, name, np.zeros(len(self.vectors), kind) if held is None else taken(held))
         self.directions.load(state["directions"], self.vectors, self.has_vector)
         # The config may have changed since: `required`, and the allow and deny lists.
         self.available = np.where(self.has_event, self.available, not self.required)
