@@ -1,12 +1,61 @@
-"""Compute with one thread, so that sums have the same order every time and a core is free for other work."""
+"""Compute with a known number of threads: one for sums whose order must not change, several for independent tasks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+
+Task = Callable[[], None]
 
 
 def use_one_thread() -> None:
     """Limit torch, BLAS and OpenMP to one thread each. For small matrices a second thread costs more than it saves."""
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+class Workers:
+    """Threads for independent tasks, at most `threads` at once. The caller's thread is one of them.
+
+    Tasks that compute in compiled code, which releases the interpreter's lock, run at the same time.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads - 1, "compute") if threads > 1 else None
+
+    def run(self, tasks: Sequence[Task]) -> None:
+        """Run tasks in any order, and wait for all of them. Raises what a task raises, after the others have ended."""
+        if self._pool is None or len(tasks) < 2:
+            for task in tasks:
+                task()
+            return
+        others = [self._pool.submit(task) for task in tasks[1:]]
+        try:
+            tasks[0]()
+            for future, task in zip(others, tasks[1:], strict=True):
+                if future.cancel():  # no thread has begun it
+                    task()
+        finally:
+            wait([future for future in others if not future.cancel()])
+        for future in others:
+            if not future.cancelled():
+                future.result()
+
+    def slices(self, count: int, least: int) -> list[slice]:
+        """Cut `count` rows into a slice for each thread, of at least `least` rows each. There is at least one slice.
+
+        >>> Workers(2).slices(10, 4), Workers(2).slices(7, 4)
+        ([slice(0, 5, None), slice(5, 10, None)], [slice(0, 7, None)])
+        """
+        parts = max(1, min(self.threads, count // least))
+        return [slice(a, b) for a, b in pairwise(np.linspace(0, count, parts + 1).astype(int).tolist())]
+
+
+ALONE = Workers()
+"""The caller's thread alone."""

@@ -22,6 +22,7 @@ from models.signals.signal import Asked
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, Seen, asking
 from models.tables.user_history import History
+from models.threads import Task
 
 Floats = NDArray[np.float64]
 
@@ -171,36 +172,43 @@ class EventScorer:
     ) -> Facts:
         """Return the facts of the events. lessons: written; None to learn nothing. both: see `learn_batch`."""
         done, new = resolved.done, resolved.new
-        rated = self.rated(resolved, asked.vector)
+        rated, learned = self.rated(resolved, asked.vector), None if lessons is None else lessons.full
         known = [here[~new[here]] for here in resolved.places]
-        judged = self._judged(known, asked, lessons is not None)
+        parts = target_only = np.zeros(0)
+
+        def rate() -> None:
+            nonlocal parts, target_only
+            parts = _parts(self.models.rating, rated, learned, both)
+            target_only = self._target_only(rated, lessons, both)
+
+        judged = self._judged(known, asked, lessons is not None, rate)
         chosen = done.chosen()
         known = [here[chosen[here]] for here in known]  # a skip is learned, but it is no question
         rank = np.full((len(new), len(ARMS)), NOT_RANKED, np.int64)
         for one in judged.values():
             rank[one.wanted] = one.ranks.rank
         rarity, before = self._rarity(done, known), self._learned_before(resolved.places)
-        parts = _parts(self.models.rating, rated, None if lessons is None else lessons.full, both)
         total = totals(parts)
         low, high = self._ranges[done.domain].T
         residual = rated.value - (total - parts[:, EXTERNAL])
-        target_only = self._target_only(rated, lessons, both)
         return Facts(
             done, new, resolved.places, recalled, rated.value, parts, np.clip(total, low, high),
             np.clip(target_only, low, high), residual, rank, rarity, before, judged, rated, lessons,
         )  # fmt: skip
 
-    def _judged(self, known: list[NDArray[np.int64]], asked: Asked, learn: bool) -> dict[int, Judged]:
+    def _judged(
+        self, known: list[NDArray[np.int64]], asked: Asked, learn: bool, rate: Task
+    ) -> dict[int, Judged]:
         """Return the rankings of events by domain. A domain without lists needs none.
 
-        known: for each domain, the places of events whose item had a row before.
+        known: for each domain, the places of events whose item had a row before. rate: rates the events meanwhile.
         """
-        judged = {}
-        for domain, (what, wanted) in enumerate(zip(self.domains, known, strict=True)):
-            if what.recommend and len(wanted):
-                space = self.space(domain, asked.vector)
-                judged[domain] = self.models.ranker.score(domain, asked, space, wanted, learn)
-        return judged
+        questions = {
+            domain: (self.space(domain, asked.vector), wanted)
+            for domain, (what, wanted) in enumerate(zip(self.domains, known, strict=True))
+            if what.recommend and len(wanted)
+        }
+        return self.models.ranker.score(asked, questions, learn, [rate])
 
     def _rarity(self, done: Done, known: list[NDArray[np.int64]]) -> Floats:
         rarity = np.full(len(done.item), np.nan)

@@ -40,6 +40,7 @@ from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
 from models.tables.user_history import History
+from models.threads import Workers
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -71,7 +72,7 @@ class Learner(Checkpointed):
         self.catalogues = [
             Catalogue(size, VECTOR_DIM, d.catalogue == "required", d.permits, exact) for d in self.domains
         ]
-        marks, types = self.users.written, settings.events
+        marks, types, workers = self.users.written, settings.events, Workers(settings.threads)
         self.history = History(self.catalogues, written=marks)
         compare = settings.compare and len(self.domains) > 1
         forget, ids = settings.adaptation.enabled, [catalogue.ids for catalogue in self.catalogues]
@@ -82,14 +83,13 @@ class Learner(Checkpointed):
             if compare and d.is_target
         }
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
-        self.ranker = Ranker(self.domains, self.catalogues, compare, settings.threads, marks, types)
+        self.ranker = Ranker(self.domains, self.catalogues, compare, workers, marks, types)
         chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
         made = PublishedNetwork if follows else NetworkLearner
         self.network: PublishedNetwork | NetworkLearner = made(
             self.domains, self.catalogues, self.history, chosen, settings.seed
         )
-        names = [d.name for d in self.domains]
-        self.intake = ItemIntake(names, self.catalogues, TASTE_WIDTH, self.network.touch_item)
+        self.intake = ItemIntake(list(self.index), self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.intake.projection.follows = follows
         self.clock = EventClock(len(self.domains))
         self._share_marks()

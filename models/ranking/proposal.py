@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +31,8 @@ from models.text.nearest import room_to_find
 
 MET = 2 * LATEST * SIZES[-1]
 """The most co-visit sums that one question can have."""
-LAST_EPOCH = 2**30 - 1
+LAST_EPOCH = 2**30 - 1 - 4096
+"""The epoch after which working memory is made anew; stamps end before 2³⁰, with room for one more call."""
 ARMS = FULL, TARGET_ONLY_ARM, TEXT_ARM, POPULARITY_ARM = range(4)
 """The arms that rank each event: columns of `Ranks.rank`."""
 TEXT, POPULAR = PLACES["text"], PLACES["popularity_3d"]
@@ -89,6 +92,29 @@ def scratch_for(slots: int, rows: int, dim: int) -> Scratch:
         np.zeros((MET, SUMS), np.float32), np.zeros(MET, np.int32), np.zeros((len(PROPOSING), MET), np.int32),
         np.zeros((OWN_LATEST + 1, dim), np.float32), room_to_find(TOP_OF_EACH, rows), np.zeros(ROOM, np.float32),
     )  # fmt: skip
+
+
+class Scratches:
+    """The working memory of several threads. Each task takes one for itself."""
+
+    def __init__(self) -> None:
+        self._free: list[Scratch] = []
+
+    def make(self, count: int, slots: int, rows: int, dim: int) -> None:
+        """Make sure that `count` are there and large enough. Call it while no task runs. See `scratch_for`."""
+        fit = [
+            s for s in self._free if len(s.mark) >= slots and len(s.stamp) >= rows and s.epoch[0] < LAST_EPOCH
+        ]
+        self._free = fit + [scratch_for(slots, rows, dim) for _ in range(count - len(fit))]
+
+    @contextmanager
+    def one(self) -> Iterator[Scratch]:
+        """Lend one. `make` must have made one for each task that runs at the same time."""
+        scratch = self._free.pop()
+        try:
+            yield scratch
+        finally:
+            self._free.append(scratch)
 
 
 class Known(NamedTuple):

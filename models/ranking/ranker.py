@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,29 +13,29 @@ from models.ranking.candidates import NOTHING, Added
 from models.ranking.conditional_logit import ConditionalLogit
 from models.ranking.event_weights import NO_WEIGHTS, EventWeights
 from models.ranking.proposal import (
-    LAST_EPOCH,
     TOP,
     Known,
     Proposed,
     Rankers,
     Ranks,
+    Scratches,
     Weighing,
     judge,
     propose,
     room_for,
-    scratch_for,
 )
-from models.ranking.rankings import Judged, Ranked, Space, listed
+from models.ranking.rankings import Judged, Proposing, Ranked, Space, listed
 from models.schema import Domain
 from models.settings import EventType
 from models.signals.item_statistics import ItemStatistics
 from models.signals.registry import ALL, KNOTS, NAMES, PRIOR, TARGET_ONLY
-from models.signals.signal import Asked, Items, Scratch
+from models.signals.signal import Asked, Items
 from models.signals.text_affinity import add_to_profiles, normalise
 from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, Recalled, Seen
+from models.threads import ALONE, Task, Workers
 
 WORTH_SPLITTING = 16
 """The least number of questions for a thread, because starting one costs as much as a question."""
@@ -58,7 +57,7 @@ class Ranker(Checkpointed):
         domains: Sequence[Domain],
         catalogues: list[Catalogue],
         compare: bool = True,
-        threads: int = 1,
+        workers: Workers = ALONE,
         users: DirtyKeys | None = None,
         types: Mapping[str, EventType] | None = None,
     ) -> None:
@@ -77,9 +76,8 @@ class Ranker(Checkpointed):
             for d, domain in enumerate(domains)
             if compare and len(domains) > 1 and domain.is_target and domain.recommend
         }
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._scratch: list[Scratch] = []
+        self.workers = workers
+        self._scratches = Scratches()
         self._room: dict[int, Proposed] = {}
         """Candidates by domain. The candidates of all domains of a batch are read after all were scored."""
 
@@ -132,40 +130,28 @@ class Ranker(Checkpointed):
         self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], added: Added = NOTHING
     ) -> Proposed:
         """Return the candidates of the questions `wanted`, (n,). The next call for this domain overwrites them."""
+        proposing = self._proposing(domain, asked, space, wanted, added)
+        self.workers.run(proposing.tasks)
+        return proposing.room
+
+    def _proposing(
+        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], added: Added = NOTHING
+    ) -> Proposing:
+        """Prepare `propose`: make room for the candidates, and cut the questions into tasks."""
         if domain not in self._room or len(wanted) > len(self._room[domain].sizes):
             self._room[domain] = room_for(len(wanted))
         room = self._room[domain].part(slice(len(wanted)))
-        known = Known(
-            asked,
-            self._items(domain, space),
-            self.statistics.visits.kernel_view(domain, domain in self.target_only),
-        )
-        parts = min(self.threads, max(1, len(wanted) // WORTH_SPLITTING))
-        self._make_scratch(parts)
-        if parts == 1 or self._pool is None:
-            propose(known, self._scratch[0], wanted, added, room)
-            return room
-        edges = np.linspace(0, len(wanted), parts + 1).astype(int).tolist()
-        slices = [slice(a, b) for a, b in pairwise(edges)]
-
-        def one(n: int) -> None:
-            some = slices[n]
-            propose(
-                known, self._scratch[n], wanted[some], Added(added.sure[some], added.new), room.part(some)
-            )
-
-        list(self._pool.map(one, range(parts)))
-        return room
-
-    def _make_scratch(self, threads: int) -> None:
-        slots = len(self.statistics.visits.domain_of)
+        visits = self.statistics.visits.kernel_view(domain, domain in self.target_only)
+        known = Known(asked, self._items(domain, space), visits)
         rows = max(len(catalogue.recommendable) for catalogue in self.catalogues)
-        for n in range(threads):
-            if n == len(self._scratch):
-                self._scratch.append(scratch_for(slots, rows, self.catalogues[0].dim))
-            held = self._scratch[n]
-            if len(held.mark) < slots or len(held.stamp) < rows or held.epoch[0] > LAST_EPOCH - 4096:
-                self._scratch[n] = scratch_for(slots, rows, self.catalogues[0].dim)
+        self._scratches.make(self.workers.threads, len(visits.domain_of), rows, self.catalogues[0].dim)
+
+        def task(some: slice) -> None:
+            with self._scratches.one() as scratch:
+                propose(known, scratch, wanted[some], Added(added.sure[some], added.new), room.part(some))
+
+        slices = self.workers.slices(len(wanted), WORTH_SPLITTING)
+        return Proposing(wanted, room, [partial(task, some) for some in slices])
 
     def _weighing(self, choice: ConditionalLogit, places: NDArray[np.int64]) -> Weighing:
         return Weighing(choice.weights, choice.squares, choice.users.row_of, choice.users.values, places)
@@ -177,13 +163,26 @@ class Ranker(Checkpointed):
         return Weighing(none, none, NO_ROWS, np.zeros((0, 2, 0), np.uint16), NO_PLACES)
 
     def score(
-        self, domain: int, asked: Asked, space: Space, wanted: NDArray[np.int64], learn: bool
-    ) -> Judged:
-        """Rank the items of events of one domain, and learn the choices if `learn`.
+        self,
+        asked: Asked,
+        questions: Mapping[int, tuple[Space, NDArray[np.int64]]],
+        learn: bool,
+        beside: Sequence[Task] = (),
+    ) -> dict[int, Judged]:
+        """Rank the items of events of several domains, and learn the choices if `learn`.
 
-        wanted: (n,) places of the events in `asked`. The result is valid until the next call.
+        questions: for each domain, its space and the places of its events in `asked`, (n,). beside: tasks that run
+        while candidates are found. The results are valid until the next call.
         """
-        proposed = self.propose(domain, asked, space, wanted)
+        proposing = {d: self._proposing(d, asked, *question) for d, question in questions.items()}
+        self.workers.run([*beside, *(task for one in proposing.values() for task in one.tasks)])
+        judging = {d: self._judging(d, asked, one, learn) for d, one in proposing.items()}
+        self.workers.run([task for _, task in judging.values()])
+        return {d: judged for d, (judged, _) in judging.items()}
+
+    def _judging(self, domain: int, asked: Asked, found: Proposing, learn: bool) -> tuple[Judged, Task]:
+        """Prepare the ranks of events of one domain, and return them with the task that writes them."""
+        wanted, proposed, _ = found
         count = len(wanted)
         ranks = Ranks(
             np.empty((count, 4), np.int64), np.empty(count, np.int64), np.empty((count, TOP), np.int32)
@@ -192,9 +191,10 @@ class Ranker(Checkpointed):
             users = asked.user[wanted]
             ranked = (proposed.sizes > 0) & (asked.item[wanted] >= 0) & (users >= 0)
             self._make_room(domain, users[ranked])
-        full = self._weighing(self.choices[domain], ALL)
-        judge(asked, wanted, proposed, Rankers(full, self._target_only(domain)), learn, ranks)
-        return Judged(wanted, asked, proposed, ranks)
+        rankers = Rankers(self._weighing(self.choices[domain], ALL), self._target_only(domain))
+        return Judged(wanted, asked, proposed, ranks), partial(
+            judge, asked, wanted, proposed, rankers, learn, ranks
+        )
 
     def _make_room(self, domain: int, users: NDArray[np.int64]) -> None:
         """Make room for the slopes of users who choose something in the domain."""

@@ -13,6 +13,7 @@ from models.ranking.proposal import FULL, Proposed, Ranks, Weighing, judge_again
 from models.signals.registry import ALL, NAMES
 from models.signals.signal import Asked
 from models.text.nearest import Lists
+from models.threads import Task
 
 
 class Space(NamedTuple):
@@ -24,6 +25,14 @@ class Space(NamedTuple):
     users: NDArray[np.float32]
     items: NDArray[np.float32]
     lists: Lists
+
+
+class Proposing(NamedTuple):
+    """Questions about one domain, at the places `wanted`, (n,). Once all `tasks` ran, `room` has the candidates."""
+
+    wanted: NDArray[np.int64]
+    room: Proposed
+    tasks: list[Task]
 
 
 class Ranked(NamedTuple):

@@ -199,7 +199,7 @@ def test_threads_change_no_bit() -> None:
         [(f.rank.tolist(), f.prediction.tolist()) for f in feed(model, 0, 512, 64)] for model in (one, two)
     ]
     np.testing.assert_equal(told[0], told[1])
-    assert (len(one.ranker._scratch), len(two.ranker._scratch)) == (1, 2)
+    assert (one.ranker.workers.threads, two.ranker.workers.threads) == (1, 2)
     assert differences(one.state(), two.state()) == []
     users = [None, *(f"u{n}" for n in range(60))]
     for domain in DOMAINS:

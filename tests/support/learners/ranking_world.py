@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.ranking.candidates import NOTHING, Added
 from models.ranking.ranker import Ranker
-from models.ranking.rankings import Ranked, Space
+from models.ranking.rankings import Judged, Ranked, Space
 from models.schema import Domain
 from models.signals.registry import LAYOUT
 from models.signals.signal import Asked
@@ -17,6 +17,7 @@ from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done, asking
 from models.tables.user_history import History
 from models.text.nearest import Lists
+from models.threads import Workers
 from tests.support.plain.ranking import Who
 
 DIM, WIDTH = 8, 4
@@ -39,7 +40,7 @@ class World:
         self.catalogues = [Catalogue(1000, DIM), Catalogue(1000, DIM)]
         self.domains = [Domain("movies"), Domain("books", role="target")]
         self.history = History(self.catalogues)
-        self.ranker = Ranker(self.domains, self.catalogues, threads=threads)
+        self.ranker = Ranker(self.domains, self.catalogues, workers=Workers(threads))
         for catalogue in self.catalogues:
             for n in range(items):
                 row, _ = catalogue.touch(f"i{n}")
@@ -66,9 +67,11 @@ class World:
         slots = self.ranker.statistics.claim(done)
         asked = self.ranker.ask(done, recalled, seen, self.vectors_of(done.user))
         ranks = np.full(len(events), -1)
-        for d in np.unique(done.domain).tolist():
-            wanted = np.flatnonzero(done.domain == d)
-            ranks[wanted] = self.ranker.score(d, asked, self.space(d), wanted, learn=True).ranks.rank[:, 0]
+        questions = {
+            d: (self.space(d), np.flatnonzero(done.domain == d)) for d in np.unique(done.domain).tolist()
+        }
+        for wanted, _, _, found in self.ranker.score(asked, questions, learn=True).values():
+            ranks[wanted] = found.rank[:, 0]
         places = [np.flatnonzero(done.domain == domain) for domain in range(len(self.catalogues))]
         self.ranker.statistics.fold(done, places, slots, asked.recent_slot, recalled)
         self.history.extend(done)
@@ -109,12 +112,13 @@ class World:
     def rank(self, user: int | None, item: int, domain: int = 1) -> int | None:
         """Return the rank of an item; None without one."""
         asked = self.asked([user], domain, item)
-        rank = int(
-            self.ranker.score(
-                domain, asked, self.space(domain), np.zeros(1, np.int64), learn=False
-            ).ranks.rank[0, 0]
-        )
+        rank = int(self.judged(asked, domain).ranks.rank[0, 0])
         return None if rank < 0 else rank
+
+    def judged(self, asked: Asked, domain: int = 1, learn: bool = False) -> Judged:
+        """Return the ranking of the first event of `asked`."""
+        question = self.space(domain), np.zeros(1, np.int64)
+        return self.ranker.score(asked, {domain: question}, learn)[domain]
 
     def recommend(
         self, users: Sequence[int | None], k: int, only: str | None = None, domain: int = 1

@@ -175,9 +175,7 @@ def test_arms_of_one_signal_rank_by_its_column(arm: int, name: str) -> None:
     world.run(300)
     column = world.column(name, 3)
     for item in list(column)[::9]:
-        judged = world.ranker.score(
-            1, world.asked([3], 1, item), world.space(1), np.zeros(1, np.int64), learn=False
-        )
+        judged = world.judged(world.asked([3], 1, item))
         above = sum(value >= column[item] for value in column.values()) - 1
         assert judged.ranks.rank[0, arm] == above
 
@@ -188,8 +186,7 @@ def test_the_target_only_arm_is_there_for_targets_alone() -> None:
     world.run(600)
     for domain, there in ((0, False), (1, True)):
         row = int(world.proposed(3, domain)[0][0])
-        asked, wanted = world.asked([3], domain, row), np.zeros(1, np.int64)
-        ranks = world.ranker.score(domain, asked, world.space(domain), wanted, learn=False).ranks
+        ranks = world.judged(world.asked([3], domain, row), domain).ranks
         assert ranks.rank[0, FULL] >= 0
         assert (ranks.rank[0, TARGET_ONLY_ARM] >= 0) == there
     for ranked in world.ranker.recommend(1, world.asked([3, 4]), world.space(1), 10, target_only=True):
@@ -204,10 +201,10 @@ def test_a_choice_is_learned_by_both_arms_and_by_nobody_when_asked_not_to() -> N
     world.run(100)
     before = world.ranker.state()
     row = int(world.proposed(3)[0][0])
-    asked, wanted = world.asked([3], 1, row), np.zeros(1, np.int64)
-    world.ranker.score(1, asked, world.space(1), wanted, learn=False)
+    asked = world.asked([3], 1, row)
+    world.judged(asked)
     assert differences(before, world.ranker.state()) == []
-    world.ranker.score(1, asked, world.space(1), wanted, learn=True)
+    world.judged(asked, learn=True)
     changed = differences(before, world.ranker.state())
     assert {".".join(path.split(".")[:3]) for path in changed} == {".choices.1", ".alone.1"}
 
