@@ -84,10 +84,10 @@ class Learner(Checkpointed):
         }
         """For each target, a rating model that knows no other domain. Transfer gain is measured against it."""
         self.ranker = Ranker(self.domains, self.catalogues, compare, workers, marks, types)
-        chosen = NetworkConfig(dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
+        chosen = NetworkConfig(seed=settings.seed, dim=NETWORK_DIM, strategy=settings.adaptation.strategy)
         made = PublishedNetwork if follows else NetworkLearner
         self.network: PublishedNetwork | NetworkLearner = made(
-            self.domains, self.catalogues, self.history, chosen, settings.seed
+            self.domains, self.catalogues, self.history, chosen, workers
         )
         self.intake = ItemIntake(list(self.index), self.catalogues, TASTE_WIDTH, self.network.touch_item)
         self.intake.projection.follows = follows

@@ -10,6 +10,8 @@ follow from it. Source: Vaswani et al., "Attention is all you need" (2017), for 
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.kernels import kernel
+from models.threads import Workers
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
+PARTS = 2
+"""The parts that threads may compute at the same time."""
 
 
 @kernel
@@ -106,22 +111,51 @@ def attend_backward(
 
 
 class Attention(torch.autograd.Function):
-    """`attend` as a function of torch: `Attention.apply(queries, vectors, near, position, fade, pause)` returns m."""
+    """`attend` as a function of torch: `Attention.apply(workers, queries, vectors, near, position, fade, pause)` is m.
+
+    The users are cut into the same parts for any number of threads, so that sums have the same order.
+    """
 
     @staticmethod
-    def forward(context: Any, *inputs: Tensor) -> Tensor:
+    def forward(context: Any, workers: Workers, *inputs: Tensor) -> Tensor:
         """Return m, (B, A, F). inputs: of `attend`."""
-        queries, vectors, near, position, fade, pause = (x.detach().contiguous() for x in inputs)
-        means, weights = attend(*(x.numpy() for x in (queries, vectors, near, position, fade, pause)))
-        context.save_for_backward(queries, vectors, near, pause)
-        context.weights = weights
-        return torch.from_numpy(means)
+        queries, vectors, near, position, fade, pause = (x.detach().contiguous().numpy() for x in inputs)
+        parts, found = _parts(len(queries)), {}
+
+        def task(n: int) -> None:
+            own = queries[parts[n]], vectors, near[parts[n]], position, fade, pause[parts[n]]
+            found[n] = attend(*own)
+
+        workers.run([partial(task, n) for n in range(len(parts))])
+        means, weights = zip(*(found[n] for n in range(len(parts))), strict=True)
+        context.kept = workers, parts, weights, (queries, vectors, near, pause)
+        return torch.from_numpy(np.concatenate(means))
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of each input. gradient: (B, A, F) of m."""
-        saved = (x.numpy() for x in context.saved_tensors)
-        queries, vectors, near, pause = saved
-        found = attend_backward(gradient.contiguous().numpy(), context.weights, queries, vectors, near, pause)
-        of_queries, of_vectors, of_position, of_fade = map(torch.from_numpy, found)
-        return of_queries, of_vectors, None, of_position, of_fade, None
+        workers, parts, weights, (queries, vectors, near, pause) = context.kept
+        of, found = gradient.contiguous().numpy(), {}
+
+        def task(n: int) -> None:
+            some = parts[n]
+            found[n] = attend_backward(of[some], weights[n], queries[some], vectors, near[some], pause[some])
+
+        workers.run([partial(task, n) for n in range(len(parts))])
+        of_queries, *of_shared = zip(*(found[n] for n in range(len(parts))), strict=True)
+        of_vectors, of_position, of_fade = (torch.from_numpy(np.add.reduce(own)) for own in of_shared)
+        return (
+            None,
+            torch.from_numpy(np.concatenate(of_queries)),
+            of_vectors,
+            None,
+            of_position,
+            of_fade,
+            None,
+        )
+
+
+def _parts(users: int) -> list[slice]:
+    """Cut the users into parts."""
+    edges = np.linspace(0, users, PARTS + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]

@@ -12,6 +12,8 @@ from models.transfer.strategies import Strategy
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes, rates and weights, the same for a network and its shadow."""
 
+    seed: int = 0
+    """Seed of the first parameters and of all draws."""
     dim: int = 32
     """Components of a user's or an item's vector."""
     hidden: int = 64

@@ -19,6 +19,7 @@ from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events, Frequency, ReplayBuffer
 from models.tables.user_history import History
+from models.threads import ALONE, Workers
 from models.transfer.strategies import Judged
 
 
@@ -35,16 +36,16 @@ class NetworkLearner(NetworkReader):
         catalogues: list[Catalogue],
         history: History,
         config: NetworkConfig,
-        seed: int = 0,
+        workers: Workers = ALONE,
     ) -> None:
         items = item_rows(catalogues, config)
         first = first_strategies(config, len(domains))
-        self.trainer = NetworkTrainer(domains, catalogues, items, config, first, seed)
+        self.trainer = NetworkTrainer(domains, catalogues, items, config, first, workers)
         super().__init__(catalogues, history, config, self.trainer, items)
         self.search = StrategySearch(self.trainer, self.items) if config.strategy == "auto" else None
         self.buffer = ReplayBuffer(config.replay_capacity, config.recent, len(catalogues))
         self._frequency = [Frequency(config.popularity_half_life) for _ in catalogues]
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(config.seed)
 
     # --- learning ---------------------------------------------------------------------------------
 

@@ -5,13 +5,18 @@ n users or events, L recent items, D dimensions of the shared space, F = D-1; as
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.network.two_tower import Network
 from models.network.user_tower import UserTower, user_vectors
+from models.threads import Workers
 
 Array = NDArray[np.float32]
+WORTH_SPLITTING = 32
+"""The least number of users for a thread, because starting one costs as much as some users."""
 BLOCK = 1_024
 """Rows that go through a tower together, few enough for their hidden layers to stay in the processor's cache."""
 
@@ -19,7 +24,8 @@ BLOCK = 1_024
 class NumpyScorer:
     """Both towers and the rating head. They read the memory of the parameters, so they are always up to date."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, workers: Workers) -> None:
+        self._workers = workers
         self.w: dict[str, Array] = {name: p.detach().numpy() for name, p in network.named_parameters()}
         w = self.w
         self._tower = UserTower(
@@ -47,7 +53,13 @@ class NumpyScorer:
 
     def users(self, vectors: Array, near: NDArray[np.int64], recent: NDArray[np.float64]) -> Array:
         """Return the user vectors, (n, D); see `user_tower.user_vectors`."""
-        return user_vectors(self._tower, vectors, near, recent)
+        out = np.empty((len(near), self.w["item_out"].shape[1]), np.float32)
+
+        def task(some: slice) -> None:
+            out[some] = user_vectors(self._tower, vectors, near[some], recent[some])
+
+        self._workers.run([partial(task, some) for some in self._workers.slices(len(near), WORTH_SPLITTING)])
+        return out
 
     def ratings(self, users: Array, items: Array, domain: NDArray[np.int64]) -> Array:
         """Return the residuals, (n,), in units of the rating. users, items: (n, D). domain: (n,)."""

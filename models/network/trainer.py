@@ -16,6 +16,7 @@ from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events
+from models.threads import ALONE, Workers
 from models.transfer import equations as transfer
 from models.transfer.strategies import Strategy
 
@@ -40,9 +41,9 @@ class NetworkTrainer(NetworkWeights):
         items: ItemTable,
         config: NetworkConfig,
         strategy: Sequence[Strategy],
-        seed: int = 0,
+        workers: Workers = ALONE,
     ) -> None:
-        super().__init__(domains, catalogues, items, config, strategy, seed)
+        super().__init__(domains, catalogues, items, config, strategy, workers)
         self.event_losses = np.zeros(0, np.float32)
         """(B,) losses of the new events of the latest step, from before the step."""
         self._is_target = np.array([d.is_target for d in self.domains])

@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from models.network.attention import Attention
+from models.network.config import NetworkConfig
+from models.threads import ALONE, Workers
 
 FORGETTING = (0.3, 0.7, 0.9, 1.0)
 """Initial factor by which the weight of an item falls with each position further back, by head."""
@@ -35,9 +37,15 @@ class Network(nn.Module):
     """The dense parameters and the forward passes. The tables of rows are kept elsewhere, because they grow."""
 
     def __init__(
-        self, domains: int, dim: int, text: int, hidden: int, recent: int, generator: torch.Generator
+        self,
+        domains: int,
+        text: int,
+        config: NetworkConfig,
+        generator: torch.Generator,
+        workers: Workers = ALONE,
     ) -> None:
         super().__init__()
+        self._workers, dim, hidden, recent = workers, config.dim, config.hidden, config.recent
 
         def matrix(inputs: int, outputs: int, gain: float = 1.0) -> nn.Parameter:
             return nn.Parameter(torch.randn(inputs, outputs, generator=generator) * gain / inputs**0.5)
@@ -103,7 +111,9 @@ class Network(nn.Module):
         key = self.key.view(-1, heads, query.shape[2]) * query.shape[2] ** -0.5  # (F, A, Q)
         asked = (query.transpose(0, 1) @ key.permute(1, 2, 0)).transpose(0, 1)  # (B, A, F)
         position = self.position[:, : near.shape[1]]
-        means = Attention.apply(asked, vectors, near, position, self.fade, torch.log1p(age))  # type: ignore[no-untyped-call]
+        means = Attention.apply(  # type: ignore[no-untyped-call]
+            self._workers, asked, vectors, near, position, self.fade, torch.log1p(age)
+        )
         mean = means.flatten(1)  # (B, A·F)
         h = torch.relu(mean @ self.user_in + self.user_bias)  # (B, H)
         u = torch.addmm(mean @ self.user_mix, h, self.user_out)  # (B, F)

@@ -17,6 +17,7 @@ from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.user_history import History
+from models.threads import ALONE, Workers
 from models.transfer.strategies import Judged
 
 
@@ -33,11 +34,11 @@ class PublishedNetwork(NetworkReader):
         catalogues: list[Catalogue],
         history: History,
         config: NetworkConfig,
-        seed: int = 0,
+        workers: Workers = ALONE,
     ) -> None:
         items = item_rows(catalogues, config)
         first = first_strategies(config, len(domains))
-        weights = NetworkWeights(domains, catalogues, items, config, first, seed)
+        weights = NetworkWeights(domains, catalogues, items, config, first, workers)
         super().__init__(catalogues, history, config, weights, items)
         self._touched: list[set[int]] = [set() for _ in catalogues]
         """By domain, the items whose rows have come since the last dense weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from models.network.two_tower import Network
 from models.schema import Domain
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
+from models.threads import ALONE, Workers
 from models.transfer import equations as transfer
 from models.transfer.alignment import Critic
 from models.transfer.domain_adapter import DomainAdapter
@@ -32,19 +34,18 @@ class NetworkWeights(Checkpointed):
         items: ItemTable,
         config: NetworkConfig,
         strategy: Sequence[Strategy],
-        seed: int = 0,
+        workers: Workers = ALONE,
     ) -> None:
+        self.workers = workers
         self.domains, self.catalogues, self.config = list(domains), catalogues, config
         self.strategy = list(strategy)
         """The strategy of each domain; only those of targets count. Config or a search sets it, so no state has it."""
         self.kappa = [config.kappa] * len(self.domains)
         """Strength of each target's bias correction. The owner of these weights saves it."""
         self.steps = self.skipped = 0
-        generator = torch.Generator().manual_seed(seed)
-        self.network = Network(
-            len(self.domains), config.dim, catalogues[0].dim, config.hidden, config.recent, generator
-        )
-        self.scorer = NumpyScorer(self.network)
+        generator = torch.Generator().manual_seed(config.seed)
+        self.network = Network(len(self.domains), catalogues[0].dim, config, generator, workers)
+        self.scorer = NumpyScorer(self.network, workers)
         critic = Critic(len(self.domains), config.dim - 1, generator)
         self.adapter = DomainAdapter(self.domains, self.network.domain_layers, critic)
         self.dense = dict(self.network.named_parameters())
@@ -70,8 +71,8 @@ class NetworkWeights(Checkpointed):
 
     def stepped(self, events: int, touched: Sequence[np.ndarray[Any, np.dtype[np.int64]]]) -> None:
         """Let the item vectors follow steps on so many events. touched: for each domain, the items learned, (n,)."""
-        for vectors, rows in zip(self.vectors, touched, strict=True):
-            vectors.stepped(events, rows)
+        of = zip(self.vectors, touched, strict=True)
+        self.workers.run([partial(vectors.stepped, events, rows) for vectors, rows in of])
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes, without the tables."""

@@ -22,8 +22,9 @@ class ShadowNetwork(Checkpointed):
     def __init__(self, champion: NetworkTrainer, items: ItemRows) -> None:
         self._champion, self._items = champion, CopyOnWriteItems(items)
         self.trainer = NetworkTrainer(
-            champion.domains, champion.catalogues, self._items, champion.config, champion.strategy
-        )
+            champion.domains, champion.catalogues, self._items, champion.config, champion.strategy,
+            champion.workers,
+        )  # fmt: skip
         self.trainer.load(full_state(champion.live()))
 
     def try_out(self, target: int, strategy: Strategy) -> None:

@@ -43,8 +43,8 @@ class World:
 
     def another(self, seed: int = 5, **settings: Any) -> NetworkLearner:
         """Return a new learner over the same catalogues and history."""
-        config = msgspec.structs.replace(self.config, **settings)
-        return NetworkLearner(self.domains, self.catalogues, self.history, config, seed)
+        config = msgspec.structs.replace(self.config, seed=seed, **settings)
+        return NetworkLearner(self.domains, self.catalogues, self.history, config)
 
     def batch(self, n: int = 32, clicks: bool = False) -> tuple[np.ndarray, ...]:
         domain = self.rng.integers(0, len(self.catalogues), n)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.network.attention import Attention
+from models.threads import Workers
 
 B, A, L, M, F = 6, 4, 9, 12, 5
 
@@ -34,7 +37,7 @@ def plain(
 
 def test_the_result_is_the_formula() -> None:
     given = inputs()
-    result = Attention.apply(*given)
+    result = Attention.apply(Workers(2), *given)
     np.testing.assert_allclose(result.detach().numpy(), plain(*given).detach().numpy(), rtol=1e-5, atol=1e-6)
     assert not result[1].any()
 
@@ -43,7 +46,7 @@ def test_the_gradients_are_those_of_the_formula() -> None:
     """Gradients of queries, vectors, position and fade agree, for a loss with different weights."""
     weights = torch.linspace(-1.0, 1.0, B * A * F).view(B, A, F)
     found = []
-    for function in (Attention.apply, plain):
+    for function in (partial(Attention.apply, Workers(2)), plain):
         given = inputs()
         torch.autograd.backward((function(*given) * weights).sum())
         found.append([given[n].grad for n in (0, 1, 3, 4)])

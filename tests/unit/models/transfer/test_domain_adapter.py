@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.network.config import NetworkConfig
 from models.network.two_tower import Network
 from models.schema import Domain
 from models.transfer.alignment import Critic
@@ -23,7 +24,7 @@ class Bench:
 
     def __init__(self, domains: list[Domain] = DOMAINS, events: tuple[int, ...] = (1000, 1000, 1000)) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.network = Network(len(domains), DIM, 2, 4, 5, generator)
+        self.network = Network(len(domains), 2, NetworkConfig(dim=DIM, hidden=4, recent=5), generator)
         self.adapter = DomainAdapter(
             domains, self.network.domain_layers, Critic(len(domains), DIM - 1, generator)
         )
