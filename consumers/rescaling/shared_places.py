@@ -20,6 +20,8 @@ class SharedEnds(NamedTuple):
 
 
 NO_ENDS = SharedEnds()
+LEARNED = "applied", "shown"
+"""Parts of a shard's state that say which events, and which shows and clicks on them, its tables have learned."""
 
 
 def facts_read(state: State) -> int:
@@ -40,7 +42,13 @@ def shared_places(
     if old is not None:
         return old | {"rerouted": joined([state["shards"]["rerouted"] for state in states])}
     own = sorted(entry for entry in states[base]["offsets"] if entry[0] in interactions)
-    return {"applied": own, "judged": own, "facts": ends.facts, "rerouted": DedupWindow(0).state()}
+    return {
+        "applied": own,
+        "judged": own,
+        "shown": own,
+        "facts": ends.facts,
+        "rerouted": DedupWindow(0).state(),
+    }
 
 
 def rerouted_offsets(
@@ -63,10 +71,29 @@ def rerouted_offsets(
 
 def check_whole(states: Sequence[State], base: int, reroute_topic: str, ends: SharedEnds) -> None:
     """Raise Stop (exit 4) unless a single process can go on from the base's tables: it reads no facts."""
-    held: Offsets = {(t, p): n for t, p, n in states[base]["shards"]["applied"]}
+    for learned in LEARNED:
+        _check_learned(states, base, learned)
     for shard, state in enumerate(states):
         own: Offsets = {(t, p): n for t, p, n in state["offsets"] if p % len(states) == shard}
-        for topic, partition, following in state["shards"]["applied"]:
+        unread = [
+            partition
+            for partition, end in ends.rerouted.items()
+            if partition % len(states) == shard and own.get((reroute_topic, partition), 0) < end
+        ]
+        if unread:
+            raise Stop(
+                f"shard {shard} has not read topic {reroute_topic} to its end, and a single process would not. Start "
+                "all shards, wait until they have read the log, stop them, and repeat the command.",
+                STATE_UNUSABLE,
+            )
+
+
+def _check_learned(states: Sequence[State], base: int, learned: str) -> None:
+    """Raise Stop unless the base has all that shards have shared, and these hold it. learned: one of `LEARNED`."""
+    held: Offsets = {(t, p): n for t, p, n in states[base]["shards"].get(learned, ())}
+    for shard, state in enumerate(states):
+        own: Offsets = {(t, p): n for t, p, n in state["offsets"] if p % len(states) == shard}
+        for topic, partition, following in state["shards"].get(learned, ()):
             if partition % len(states) == shard and held.get((topic, partition), 0) < following:
                 raise Stop(
                     f"shard {base} has not learned all that shard {shard} has shared. Run this command with the "
@@ -80,14 +107,3 @@ def check_whole(states: Sequence[State], base: int, reroute_topic: str, ends: Sh
                     "Start all shards, wait until they have read the log, stop them, and repeat the command.",
                     STATE_UNUSABLE,
                 )
-        unread = [
-            partition
-            for partition, end in ends.rerouted.items()
-            if partition % len(states) == shard and own.get((reroute_topic, partition), 0) < end
-        ]
-        if unread:
-            raise Stop(
-                f"shard {shard} has not read topic {reroute_topic} to its end, and a single process would not. Start "
-                "all shards, wait until they have read the log, stop them, and repeat the command.",
-                STATE_UNUSABLE,
-            )

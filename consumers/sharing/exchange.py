@@ -9,11 +9,17 @@ from consumers.events.record import Record
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.schema import Interaction
+from models.sharing.shared_facts import Place
 
 SILENT_SECONDS = 5.0
 """Seconds without an acknowledgement, or without a turn of the loop, after which nothing is written to the store."""
 
 Waiting = Sequence[tuple[Record, Interaction]]
+
+
+def place_of(record: Record) -> Place:
+    """Return where a record was read."""
+    return Place(record.topic, record.partition, record.offset)
 
 
 class Exchange(Protocol):

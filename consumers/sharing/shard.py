@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -11,19 +12,21 @@ from consumers.config.schema import Settings
 from consumers.dead_letters.sink import Sink
 from consumers.errors import Stop
 from consumers.events.record import Record
-from consumers.sharing.exchange import SILENT_SECONDS, Waiting
+from consumers.sharing.exchange import SILENT_SECONDS, Waiting, place_of
 from consumers.sharing.facts_log import FactsLog, count_facts, facts_of
 from consumers.sharing.followed_weights import FollowedWeights, ModelLog
 from consumers.sharing.reroute import Reroute
 from models.adaptation.adaptation_loop import Notice
 from models.arms.arm_comparison import ArmComparison
 from models.arms.fact_exchange import judge, outgoing
+from models.learning.exchange.network_exchange import row_with_room
+from models.learning.shown.shared_appeal import SharedAppeal
 from models.ranking.shared_weights import SharedWeights
 from models.schema import Interaction
 from models.sharing.applied import Applied
 from models.sharing.joining import MOST, batches
 from models.sharing.packing import pack
-from models.sharing.shared_facts import NO_FACTS, Place, SharedFacts, SharedMoves
+from models.sharing.shared_facts import NO_FACTS, SharedFacts, SharedMoves
 from models.state.tracked_tables import Checkpointed
 from serving.publication.publication_queue import PublicationQueue
 from serving.shard_metrics import ShardMetrics
@@ -66,6 +69,8 @@ class Sharing(Checkpointed):
         self.reroute = Reroute(settings, ends.partitions, ends.reroute_sink, ends.metrics)
         self._applied, self._judged, self._offset = Applied(), Applied(), 0
         self._ranker = SharedWeights(arms.full.ranker, list(arms.full.index))
+        self._appeal = SharedAppeal(arms.full.appeal, list(arms.full.index), arms.full.catalogues)
+        arms.full.shown.shared = self._appeal
         self._moves: dict[int, int] = {}
         """By shard, the number of the next moves of its ranker."""
         self._out: list[SharedFacts] = []
@@ -89,7 +94,7 @@ class Sharing(Checkpointed):
         """Learn own events, and share what is new. Return the notices of the adaptation loop."""
         notices = list[Notice]()
         for known, run in self._runs(waiting):
-            events, places = [event for _, event in run], [_place(record) for record, _ in run]
+            events, places = [event for _, event in run], [place_of(record) for record, _ in run]
             if known:
                 with self._ranker.kept():
                     notices += self._arms.learn(events, known)
@@ -108,7 +113,7 @@ class Sharing(Checkpointed):
     def _runs(self, waiting: Waiting) -> Iterator[tuple[bool, list[tuple[Record, Interaction]]]]:
         """Yield runs of events that were all learned from facts before, or all not; none is too large to learn."""
         most = self._arms.full.most_events
-        for known, group in groupby(waiting, lambda pair: self._applied.knows(_place(pair[0]))):
+        for known, group in groupby(waiting, lambda pair: self._applied.knows(place_of(pair[0]))):
             run = list(group)
             for start in range(0, len(run), most):
                 yield known, run[start : start + most]
@@ -123,7 +128,7 @@ class Sharing(Checkpointed):
             # Meanwhile another process may have taken over: only an acknowledgement tells that none has.
             self.facts.send(pack(NO_FACTS))
             self._probe = self.facts.sent
-        if self._out and now - self._since >= self._shards.share_ms / 1000:
+        if (self._out or self._appeal.waits) and now - self._since >= self._shards.share_ms / 1000:
             self.flush()
         self._take(self.facts.poll())
         if self._weights is not None:
@@ -143,27 +148,30 @@ class Sharing(Checkpointed):
             raise
 
     def flush(self) -> None:
-        """Send the facts that wait."""
+        """Send the facts that wait, and what moved since the last ones."""
         facts = list(batches(self._out))
-        if facts:
-            own = self._shards.own()
+        if facts or self._appeal.waits:
+            own, shown = self._shards.own(), self._appeal.applied.places()
             number = self._moves.get(own, 0)
-            facts[-1] = facts[-1]._replace(
-                moves=SharedMoves(own, number, self._ranker.moved(), self._arms.taken_up())
+            moves = SharedMoves(
+                own, number, self._ranker.moved(), self._arms.taken_up(), self._appeal.moved(), shown
             )
+            facts = facts or [NO_FACTS]
+            facts[-1] = facts[-1]._replace(moves=moves)
             self._moves[own] = number + 1
         for one in facts:
             self.facts.send(pack(one))
             self._metrics.facts.labels("sent").inc(one.size)
-        self._out = []
+        self._out, self._since = [], self._clock()
 
     def _move(self, moves: SharedMoves | None) -> None:
-        """Move the ranker's weights as other shards did, or this one before a crash: each time once."""
+        """Move weights and appeals as other shards did, or this one before a crash: each time once."""
         if moves is not None and moves.number >= self._moves.get(moves.shard, 0):
             self._moves[moves.shard] = moves.number + 1
             self._ranker.move(moves.moves)
             for bias in moves.biases:
                 self._arms.take_up(bias)
+            self._appeal.move(moves.shows, moves.shown, partial(row_with_room, self._arms.full))
 
     def _take(self, records: Sequence[tuple[int, bytes]]) -> None:
         """Learn the facts of records in their order."""
@@ -249,6 +257,7 @@ class Sharing(Checkpointed):
             "moves": [[shard, number] for shard, number in sorted(self._moves.items())],
             "applied": self._applied.state(),
             "judged": self._judged.state(),
+            "shown": self._appeal.applied.state(),
             "facts": self._offset,
             "rerouted": self.reroute.live(),
         } | ({} if self._weights is None else {"weights": self._weights.live()})
@@ -259,11 +268,8 @@ class Sharing(Checkpointed):
         self._moves = {int(shard): int(number) for shard, number in state.get("moves", ())}
         self._applied.load(state["applied"])
         self._judged.load(state["judged"])
+        self._appeal.applied.load(state.get("shown", ()))
         self._offset = int(state["facts"])
         self.reroute.load(state["rerouted"])
         if self._weights is not None and "weights" in state:
             self._weights.load(state["weights"])
-
-
-def _place(record: Record) -> Place:
-    return Place(record.topic, record.partition, record.offset)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.learning.resident_rows import ResidentRows
 from models.schema import Impression, Interaction
+from models.sharing.shared_facts import Place
 from models.tables.catalogue import Catalogue, item_hash
 from models.tables.seen_items import UserWords
 from models.tables.user_history import History
@@ -71,13 +72,14 @@ class Answer(NamedTuple):
 class Waiting(NamedTuple):
     """An impression that waits to be learned, or a click on it. domain: number. user: id.
 
-    clicked: the place that was clicked, -1 for the impression itself.
+    clicked: the place that was clicked, -1 for the impression itself. place: where it was read, if that is known.
     """
 
     domain: int
     user: str
     shown: Shown
     clicked: int = -1
+    place: Place | None = None
 
 
 class ShownLists(UserWords):
@@ -152,8 +154,8 @@ class Impressions:
         self._waiting: list[Waiting] = []
         self._numbers = {name: n for n, name in enumerate(names)}
 
-    def take(self, shown: Impression, catalogue: Catalogue) -> Taken:
-        """Keep an impression; its user gets a row. catalogue: of its domain."""
+    def take(self, shown: Impression, catalogue: Catalogue, place: Place | None = None) -> Taken:
+        """Keep an impression; its user gets a row. catalogue: of its domain. place: where it was read."""
         user = self._rows.user(shown.user)
         self._history.reserve(user + 1)
         newest = self.lists.newest(user) or shown.timestamp
@@ -166,11 +168,14 @@ class Impressions:
         marks = np.zeros(_numbers(len(items)), np.int64)
         held = Shown(item_hash(shown.domain), name, shown.timestamp, shown.list_ts or 0, items, marks)
         self.lists.add(user, held)
-        self._wait(shown.domain, shown.user, held)
+        self._wait(shown.domain, Waiting(0, shown.user, held, place=place))
         return "out_of_order" if shown.timestamp < newest else "kept"
 
-    def answer(self, event: Interaction) -> Answer | None:
-        """Return what a click or rating answers, and mark the item as clicked. None: nobody was shown anything."""
+    def answer(self, event: Interaction, read: Place | None = None) -> Answer | None:
+        """Return what a click or rating answers, and mark the item as clicked. None: nobody was shown anything.
+
+        read: where the event was read.
+        """
         if event.impression is None and self.lists.empty:
             return None
         user = self._rows.users.get(event.user)
@@ -186,13 +191,13 @@ class Impressions:
             self.lists.mark(user, shown, place)
             # A copy, because the table may move before the click is learned.
             held = shown._replace(items=shown.items.copy(), marks=shown.marks.copy())
-            self._wait(event.domain, event.user, held, place)
+            self._wait(event.domain, Waiting(0, event.user, held, place, read))
         return answer
 
-    def _wait(self, domain: str, user: str, shown: Shown, clicked: int = -1) -> None:
+    def _wait(self, domain: str, one: Waiting) -> None:
         number = self._numbers.get(domain)
         if number is not None:
-            self._waiting.append(Waiting(number, user, shown, clicked))
+            self._waiting.append(one._replace(domain=number))
 
     def take_waiting(self) -> list[Waiting]:
         """Return impressions and clicks since the last call, in their order."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sharing.envelope import Envelope
-from models.sharing.shared_facts import Bias, Latest, Rated, SharedFacts, SharedMoves
+from models.sharing.shared_facts import Bias, Latest, Rated, SharedFacts, SharedMoves, Shows
 
 MAGIC, VERSION = b"CCF", 1
 """Every record begins with these three bytes and one byte of the version."""
@@ -25,12 +25,17 @@ _ENVELOPE = Envelope(MAGIC, VERSION, MOST_BYTES, "facts", "facts", "all shards",
 
 
 class _Moves(msgspec.Struct, array_like=True):
-    """The fields of `SharedMoves`. moves: by name, the number of columns and the numbers of 16 bits."""
+    """The fields of `SharedMoves`. moves: by name, the number of columns and the numbers of 16 bits.
+
+    shows: the fields of `Shows`, with columns as bytes.
+    """
 
     shard: int
     number: int
     moves: dict[str, tuple[int, bytes]]
     biases: list[tuple[str, dict[str, tuple[float, float]]]] = []
+    shows: list[tuple[str, list[str], bytes, bytes, bytes]] = []
+    shown: list[tuple[str, int, int]] = []
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -51,6 +56,7 @@ class _Body(msgspec.Struct, array_like=True):
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(_Body)
 _TYPES = ("<u2", "<i8", "|i1", "<u4", "<i8", "<u4", "<f4", "|u1")
 _LATEST_TYPES = ("|u1", "|i1", "<u4", "<f2")
+_SHOWS_TYPES = ("<f4", "<f4", "<u4")
 _RATED_TYPES = ("<u4", "<f8", "<f4", "<f4", "<f4", "<f2")
 
 
@@ -105,7 +111,12 @@ def _packed(moves: SharedMoves | None) -> _Moves | None:
     if moves is None:
         return None
     arrays = {name: (one.shape[1], one.astype("<f2").tobytes()) for name, one in moves.moves.items()}
-    return _Moves(moves.shard, moves.number, arrays, [(one.domain, one.weights) for one in moves.biases])
+    shows = []
+    for domain, ids, *columns in moves.shows:
+        packed = [np.asarray(c, kind).tobytes() for c, kind in zip(columns, _SHOWS_TYPES, strict=True)]
+        shows.append((domain, ids, packed[0], packed[1], packed[2]))
+    biases = [(one.domain, one.weights) for one in moves.biases]
+    return _Moves(moves.shard, moves.number, arrays, biases, shows, list(moves.shown))
 
 
 def _unpacked(moves: _Moves | None) -> SharedMoves | None:
@@ -114,7 +125,18 @@ def _unpacked(moves: _Moves | None) -> SharedMoves | None:
     arrays = {
         name: np.frombuffer(data, "<f2").reshape(-1, width) for name, (width, data) in moves.moves.items()
     }
-    return SharedMoves(moves.shard, moves.number, arrays, [Bias(*one) for one in moves.biases])
+    biases = [Bias(*one) for one in moves.biases]
+    return SharedMoves(moves.shard, moves.number, arrays, biases, _shows(moves), moves.shown)
+
+
+def _shows(moves: _Moves) -> list[Shows]:
+    found = []
+    for domain, ids, *columns in moves.shows:
+        arrays = [np.frombuffer(column, kind) for column, kind in zip(columns, _SHOWS_TYPES, strict=True)]
+        if any(len(column) != len(ids) for column in arrays):
+            raise ValueError("its columns have different lengths")
+        found.append(Shows(domain, ids, *arrays))
+    return found
 
 
 def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,16 +23,32 @@ class Bias(NamedTuple):
     weights: dict[str, tuple[float, float]]
 
 
+class Shows(NamedTuple):
+    """What shows of a domain's items and clicks on them add to appeals; see `models/learning/shown/appeal.py`.
+
+    ids: of the items. clicks, expected, shows: (n,).
+    """
+
+    domain: str
+    ids: list[str]
+    clicks: NDArray[np.float32]
+    expected: NDArray[np.float32]
+    shows: NDArray[np.uint32]
+
+
 class SharedMoves(NamedTuple):
     """How a shard's own events moved its ranker since its facts before these. number: counts them, for each shard.
 
-    biases: what its adaptation loop has taken up meanwhile.
+    biases: what its adaptation loop has taken up meanwhile. shows: what its users were shown meanwhile, and clicked.
+    shown: by topic and partition, the next offset whose show or click is in no `shows` yet.
     """
 
     shard: int
     number: int
     moves: Moves
     biases: list[Bias]
+    shows: Sequence[Shows] = ()
+    shown: Sequence[tuple[str, int, int]] = ()
 
 
 class Place(NamedTuple):

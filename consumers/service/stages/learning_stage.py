@@ -23,7 +23,7 @@ from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
-from consumers.sharing.exchange import Exchange
+from consumers.sharing.exchange import Exchange, place_of
 from consumers.sharing.reroute import Rerouted
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Impression, Interaction, Item
@@ -92,7 +92,7 @@ class LearningStage:
             self.parts.limits.add(record, isinstance(event, Rejection))
             if isinstance(event, Interaction):
                 if self._is_new(record, event):
-                    if self._shown.answer(event) == "missing":
+                    if self._shown.answer(event, place_of(record)) == "missing":
                         self._first.tell(UNKNOWN_IMPRESSION, record)
                     self._listed.count(event)
                     self._waiting.append((record, event))
@@ -145,7 +145,7 @@ class LearningStage:
             self._shown.duplicate(shown)
         else:
             self._count_mismatch(record, shown)
-            self._shown.take(shown)
+            self._shown.take(shown, place_of(record))
 
     def _of_forgotten(self, record: Record, event: Interaction | Impression) -> bool:
         """Return whether the event's user was forgotten since; if so, count it."""

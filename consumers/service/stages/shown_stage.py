@@ -14,6 +14,7 @@ from models.experiments.totals import CountedImpression
 from models.learning.impressions import TOP, Answer, Outcome
 from models.learning.learner import Learner
 from models.schema import Impression, Interaction
+from models.sharing.shared_facts import Place
 from serving.metrics import Metrics
 
 ALONE = 20
@@ -45,10 +46,10 @@ class ShownStage:
         self._shows = defaultdict[str, NDArray[np.int64]](lambda: np.zeros(len(POSITIONS), np.int64))
         """Items shown by domain and label, since they were last added to the metrics."""
 
-    def take(self, shown: Impression) -> None:
-        """Take an impression in that is not a duplicate."""
+    def take(self, shown: Impression, place: Place) -> None:
+        """Take an impression in that is not a duplicate. place: where it was read."""
         learner = self._learner
-        taken = learner.impressions.take(shown, learner.catalogues[learner.index[shown.domain]])
+        taken = learner.impressions.take(shown, learner.catalogues[learner.index[shown.domain]], place)
         self._metrics.impressions.labels(shown.domain, taken).inc()
         if taken != "late":
             row = learner.users.get(shown.user)
@@ -74,11 +75,14 @@ class ShownStage:
         """Count an impression that came before."""
         self._metrics.impressions.labels(shown.domain, "duplicate").inc()
 
-    def answer(self, event: Interaction) -> Outcome | None:
-        """Find what an event answers that is about to be learned; return how that went. A skip answers nothing."""
+    def answer(self, event: Interaction, place: Place) -> Outcome | None:
+        """Find what an event answers that is about to be learned; return how that went. A skip answers nothing.
+
+        place: where the event was read.
+        """
         if event.kind == "skip":
             return None
-        answer = self._learner.impressions.answer(event)
+        answer = self._learner.impressions.answer(event, place)
         if answer is None:
             return None
         metrics, domain = self._metrics, event.domain

@@ -73,7 +73,7 @@ def take_in(learner: Learner, record: bytes) -> Dense | None:
     if found.domains != list(learner.index):
         raise OtherDomainsError(f"the published network has the domains {', '.join(found.domains)}")
     if isinstance(found, PublishedRows):
-        network.take_rows(found, lambda domain, item: _row(learner, domain, item))
+        network.take_rows(found, lambda domain, item: row_with_room(learner, domain, item))
         for domain, catalogue in enumerate(learner.catalogues):
             learner.ranker.statistics.reserve(domain, catalogue.size)
         return None
@@ -88,7 +88,7 @@ def _basis(texts: Texts) -> dict[str, Any]:
     return {"mean": copied(texts.mean), "columns": copied(texts.columns), "claims": texts.claims}
 
 
-def _row(learner: Learner, domain: int, item: str) -> int:
+def row_with_room(learner: Learner, domain: int, item: str) -> int:
     """Return the item's row, a new one while there is room: the fact that made it known may come later.
 
     Without room it gets none, because another would lose its row. Its own row is published again when it is learned.

@@ -135,7 +135,18 @@ class Appeal(Checkpointed):
         """Note clicks on shown items. rows, clicks: (n,)."""
         self._add(domain, rows, {"clicks": clicks})
 
-    def _add(self, domain: int, rows: Index, more: Mapping[str, Floats]) -> None:
+    def add(
+        self,
+        domain: int,
+        rows: Index,
+        clicks: NDArray[np.float32],
+        expected: NDArray[np.float32],
+        shows: NDArray[np.uint32],
+    ) -> None:
+        """Add sums of another learner. All: (n,)."""
+        self._add(domain, rows, {"clicks": clicks, "expected": expected, "shows": shows})
+
+    def _add(self, domain: int, rows: Index, more: Mapping[str, NDArray[Any]]) -> None:
         if not len(rows):
             return
         table, once = self._tables[domain], np.unique(rows)

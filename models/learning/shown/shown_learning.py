@@ -18,6 +18,7 @@ from models.learning.shown.drawn_lists import Drawn, DrawnLists
 from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import examined, passed_over
 from models.learning.shown.list_maker import RENEWED, ListMaker, Made
+from models.learning.shown.shared_appeal import SharedAppeal
 from models.ranking.candidates import Added
 from models.ranking.listing import weigh_all
 from models.settings import ARMS, SINGLE, LearningSettings
@@ -57,7 +58,7 @@ class ShownLearning(Checkpointed):
     the log alone, but for the draws of lists, which are kept when they are published. The candidates of a shown list
     are found anew, because a list may be read long after it was made: this costs about as much as an event.
 
-    A shard learns from the impressions of its own users only.
+    A shard scores the impressions of its own users. Appeals it learns from those of all: see `SharedAppeal`.
     """
 
     def __init__(self, learner: Learner, settings: LearningSettings) -> None:
@@ -67,6 +68,8 @@ class ShownLearning(Checkpointed):
         window = settings.impressions.window_seconds
         self.impressions = Impressions(lists, window, learner.rows, learner.history, names)
         self.appeal = Appeal(learner.index, learner.catalogues)
+        self.shared: SharedAppeal | None = None
+        """Appeals as several learners have them; None if there is one learner only."""
         self.clicks = ClickModel(len(learner.domains))
         self.examination = Examination(len(learner.domains))
         self.curves = np.tile(prior_curve(), (len(learner.domains), 1))
@@ -126,14 +129,19 @@ class ShownLearning(Checkpointed):
         self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
         new, hit = shown > 0, clicks > 0
         self.counts[domain, "new"] += int(self.appeal.is_new(domain, rows[new]).sum())
-        self.appeal.show(domain, rows[new], expected[new])
-        self.appeal.click(domain, rows[hit], clicks[hit])
+        appeal, fresh = self.shared or self.appeal, self._fresh(seen)[at]
+        appeal.show(domain, rows[new & fresh], expected[new & fresh])
+        appeal.click(domain, rows[hit & fresh], clicks[hit & fresh])
         impressions = int(self.clicks.impressions[domain])
         if (impressions - count) // RENEWED != impressions // RENEWED:
             self.appeal.renew(domain)
             self.curves[domain] = self.examination.curve(domain)
         for n, k in zip(at[hit].tolist(), place[hit].tolist(), strict=True):
             self._examine(domain, seen[n], k)
+
+    def _fresh(self, seen: Sequence[Waiting]) -> NDArray[np.bool_]:
+        """Return whether each show or click counts here for the first time, (n,)."""
+        return np.ones(len(seen), np.bool_) if self.shared is None else self.shared.claim(seen)
 
     def _judge(self, domain: int, described: Described, mean: Floats, clicked: NDArray[np.int64]) -> None:
         """Let clicks tell what appeal and fatigue are worth. clicked: (n,) the place, or -1."""

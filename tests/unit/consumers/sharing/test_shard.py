@@ -29,6 +29,7 @@ class Shard:
     """One shard of two; all shards of a test have the same list of facts."""
 
     def __init__(self, index: int, records: list[bytes], clock: Clock) -> None:
+        self.partition = index
         shards = {"count": 2, "index": index, "alone_seconds": 30.0}
         settings = build({"domains": {"movies": {}, "books": {"role": "target"}}, "shards": shards})
         self.arms, self.facts, self.registry = (
@@ -42,11 +43,11 @@ class Shard:
         self.sharing = Sharing(settings, self.arms, self.queue, ends, clock)
 
     def learn(self, *offsets: int, user: str = "ann", item: str = "m1") -> None:
-        """Learn ratings of one item at these offsets of partition 0."""
+        """Learn ratings of one item at these offsets of the shard's partition."""
         pairs = list[tuple[Record, Interaction]]()
         for n in offsets:
             event = Interaction("movies", "rating", user, item, START + 1000 * n, 4.0)
-            pairs.append((Record(TOPIC, 0, n, event.timestamp, user.encode(), b""), event))
+            pairs.append((Record(TOPIC, self.partition, n, event.timestamp, user.encode(), b""), event))
         self.sharing.learn(pairs)
 
     def share(self) -> None:
