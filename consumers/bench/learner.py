@@ -12,6 +12,9 @@ from consumers.bench.parts.learning import learn, make_arms
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.timing import Timed
+from consumers.config.schema import IntakeConfig
+from consumers.service.stages.network_pace import NetworkPace
+from models.arms.arm_comparison import ArmComparison
 
 CHUNK = 256
 """Events between two looks at the clock."""
@@ -20,7 +23,7 @@ CHUNK = 256
 def measure(task: Task) -> dict[str, Any]:
     """Learn the stream in micro-batches. `events_per_cpu_second` counts the CPU of the whole process."""
     stream = load(task.data, task.events)
-    arms = make_arms(stream, task.threads)
+    arms = make_arms(stream, task.threads), NetworkPace(IntakeConfig(), time.perf_counter)
     warm = _learn_some(arms, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
     with Timed() as timed:
         learned = _learn_some(arms, stream.events[warm:], task, task.seconds)
@@ -34,11 +37,14 @@ def measure(task: Task) -> dict[str, Any]:
     }
 
 
-def _learn_some(arms: Any, events: list[Any], task: Task, seconds: float) -> int:
+def _learn_some(
+    learner: tuple[ArmComparison, NetworkPace], events: list[Any], task: Task, seconds: float
+) -> int:
     """Learn events for this many seconds of CPU; return how many were learned."""
+    arms, pace = learner
     end, done, step = time.process_time() + seconds, 0, max(CHUNK, task.batch)
     while done < len(events) and time.process_time() < end:
-        learn(arms, events[done : done + step], task.batch)
+        learn(arms, events[done : done + step], task.batch, pace)
         done = min(done + step, len(events))
     return done
 

@@ -74,7 +74,7 @@ def run_learner(
                 if warm:
                     _note_signals(signals, scored, at)
                 at += 1
-        if learner.waiting >= settings.intake.network_events:
+        if learner.waiting >= settings.intake.least_step:
             learner.end_batch()
         done += len(batch)
         if done // 1000 > (done - len(batch)) // 1000:

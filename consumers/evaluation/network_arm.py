@@ -51,7 +51,7 @@ def run_network(
         history.add(row, domain, item, event.timestamp / 1000)
         if event.value is not None:
             sums[domain] += event.value, 1.0
-        if len(batch) >= settings.intake.network_events:
+        if len(batch) >= settings.intake.least_step:
             where, who, what, left, when = (np.array(column) for column in zip(*batch, strict=True))
             network.learn(where, who, what, left.astype(np.float32), when, np.stack(contexts))
             batch, contexts = [], []

@@ -74,7 +74,7 @@ class Trainer:
 
     def __init__(self, learner: Learner, settings: Settings, copies: Sequence[ArmComparison]) -> None:
         self._learner, self._copies = learner, copies
-        self._step, self._every = settings.intake.network_events, settings.shards.network_ms
+        self._step, self._every = settings.intake.least_step, settings.shards.network_ms
         self._publisher = NetworkPublisher(learner)
         self._published, self._model = -math.inf, -1
 
@@ -99,7 +99,7 @@ class Shards:
 
     def __init__(self, data: Data, vectors: Vectors, settings: Settings, count: int, lag: Lag) -> None:
         self.lag, self.count, self.learned = lag, count, 0
-        self.network_events = settings.intake.network_events
+        self.network_events = settings.intake.least_step
         learning = settings_of(data, settings, settings.learner.seed)
         self.shares = lag != NEVER
         self.copies = [ArmComparison(data.domains, learning, follows=self.shares) for _ in range(count)]

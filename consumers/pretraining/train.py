@@ -1,6 +1,6 @@
 """Learn history into a first checkpoint, with the learners of `run` and in the same order.
 
-Items come first, then every event in time order, with a network step every `intake.network_events`. The state holds no
+Items come first, then every event in time order, with a network step every 256 events. The state holds no
 offsets, so `run` reads its log from the beginning: history is for what is NOT in the log. An event in both is
 learned twice, unless its event_id is among the latest `intake.dedup_events` of the history.
 """
@@ -58,7 +58,7 @@ def fit(
 
 
 def _learn(trainee: Pipeline, events: Sequence[Interaction], name: str, bars: Progress) -> None:
-    arms, limit = trainee.arms, trainee.settings.intake.network_events
+    arms, limit = trainee.arms, trainee.settings.intake.least_step
     task = bars.add_task(name, total=len(events), unit="events")
     done = 0
     for batch in micro_batches(events):

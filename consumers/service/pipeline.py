@@ -21,6 +21,7 @@ from consumers.service.saving.saved_state import check_owner, misfit, of_domains
 from consumers.service.stages.intake_stage import IntakeParts, IntakeStage
 from consumers.service.stages.learning_stage import LearningParts, LearningStage
 from consumers.service.stages.microbatch import Batch
+from consumers.service.stages.network_pace import NetworkPace
 from consumers.service.stages.publish_stage import PublishParts, PublishStage
 from consumers.service.stages.save_stage import SaveStage
 from consumers.service.telemetry import Reporter
@@ -61,7 +62,8 @@ class Pipeline(Checkpointed):
         """The windows of `limits` at `offsets`: after a restart, records that are read again are judged as before."""
         self.reporter = Reporter(settings, self.metrics, self.arms, self.source)
         self._make_stages()
-        self._reported_at = self._network_since = self.clock()
+        self._pace = NetworkPace(settings.intake, self.clock)
+        self._reported_at = self.clock()
 
     def _make_stages(self) -> None:
         settings, metrics, clock = self.settings, self.metrics, self.clock
@@ -118,13 +120,12 @@ class Pipeline(Checkpointed):
         begun = time.perf_counter()
         with self.metrics.stage_seconds.labels("learn").time():
             if not self.arms.full.waiting:
-                self._network_since = self.clock()
+                self._pace.begin()
             self.learning.learn(batch)
             self._take_texts()
         self.offsets.update(batch.offsets)
         self._note_learned()
-        if self.arms.full.waiting >= self.settings.intake.network_events:
-            self._network_step()
+        self._network_step_if_due()
         seconds = time.perf_counter() - begun
         if self.publishing is not None:
             # If no record waits behind it, an old record is not late: it may come from an archive.
@@ -149,20 +150,16 @@ class Pipeline(Checkpointed):
             self.checkpointer.purge_older()
 
     def _network_step_if_due(self) -> None:
-        waiting, intake = self.arms.full.waiting, self.settings.intake
-        late = self.clock() - self._network_since >= intake.network_ms / 1000
-        if waiting >= intake.network_events or (waiting and late):
-            self._network_step()
-
-    def _network_step(self) -> None:
-        with self.metrics.stage_seconds.labels("network").time():
-            self.arms.end_batch()
+        if self._pace.due(self.arms.full.waiting):
+            with self.metrics.stage_seconds.labels("network").time():
+                self.arms.end_batch()
+            self._pace.stepped()
 
     def _share(self) -> None:
         """Send what is due to the other processes, and take in what they share. Raises Stop (exit 4)."""
         if self.sharing is not None:
             if not self.arms.full.waiting:
-                self._network_since = self.clock()
+                self._pace.begin()
             self.reporter.tell(self.sharing.step())
             self._take_texts()
 

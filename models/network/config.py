@@ -20,7 +20,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Width of the hidden layers."""
     recent: int = 30
     """The number of a user's latest items that the user tower reads."""
-    replay: int = 128
+    replay: int = 32
     """The number of earlier events that each step learns again."""
     replay_capacity: int = 20_000
     """The number of latest events that replay draws from."""

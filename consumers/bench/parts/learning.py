@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from consumers.bench.parts.stream import Stream
+from consumers.service.stages.network_pace import NetworkPace
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction
 from models.settings import LearningSettings
@@ -31,10 +32,18 @@ def make_arms(stream: Stream, threads: int = 1) -> ArmComparison:
     return arms
 
 
-def learn(arms: ArmComparison, events: Sequence[Interaction], batch: int) -> None:
-    """Score and learn all events in micro-batches of `batch`, with a network step when one is due."""
+def learn(
+    arms: ArmComparison, events: Sequence[Interaction], batch: int, pace: NetworkPace | None = None
+) -> None:
+    """Score and learn all events in micro-batches of `batch`, with a network step when one is due.
+
+    pace: says when, as in `run`. None: whenever 1,024 events wait, so that the clock changes nothing.
+    """
     for start in range(0, len(events), batch):
         arms.learn(events[start : start + batch])
-        if arms.full.waiting >= NETWORK_EVENTS:
+        waiting = arms.full.waiting
+        if waiting >= NETWORK_EVENTS if pace is None else pace.due(waiting):
             arms.end_batch()
+            if pace is not None:
+                pace.stepped()
         arms.full.rows.forget_evictions()

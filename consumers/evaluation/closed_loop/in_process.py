@@ -97,7 +97,7 @@ class InProcess:
             entries.append((record, self._decode(record)))
         self.pipeline.learning.learn(Batch(entries, {}))
         arms = self.pipeline.arms
-        if arms.full.waiting >= self.settings.intake.network_events:
+        if arms.full.waiting >= self.settings.intake.least_step:
             arms.end_batch()
 
     def lists(self, domain: str, users: Sequence[str], time: int) -> list[ListShown]:

@@ -134,7 +134,7 @@ def run_pass(run: ScenarioPass, tell: Tell) -> Trace:
         popular = ndcg_losses(arms.latest.rank[:, POPULARITY_ARM])
         if is_target and not np.isnan(popular).any():
             recorder.add(np.array([recorder.row(TARGET, NDCG_LOSS, "popularity")]), popular)
-        if arms.full.waiting >= settings.intake.network_events:
+        if arms.full.waiting >= settings.intake.least_step:
             arms.end_batch()
         at += is_target
         if n % 500 == 0:

@@ -1,0 +1,40 @@
+"""Decide when the network takes a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from consumers.config.schema import IntakeConfig
+
+SOON = 0.25
+"""The part of `network_ms` after which a step is due when `least_step` events wait."""
+
+
+class NetworkPace:
+    """Says when a step is due: when many events wait, some time after the last step, or when events are old.
+
+    Small steps follow the stream closely, and large ones cost less an event. So steps grow with the rate of events, and
+    a busy stream has four a second.
+    """
+
+    def __init__(self, intake: IntakeConfig, clock: Callable[[], float]) -> None:
+        """clock: seconds of a steady clock."""
+        self._intake, self._clock = intake, clock
+        self._begun = self._stepped = clock()
+
+    def begin(self) -> None:
+        """Note that the first event since the last step is about to wait."""
+        self._begun = self._clock()
+
+    def due(self, waiting: int) -> bool:
+        """Return whether a step is due. waiting: events since the last step."""
+        if waiting >= self._intake.network_events:
+            return True
+        now, seconds = self._clock(), self._intake.network_ms / 1000
+        if waiting >= self._intake.least_step and now - self._stepped >= SOON * seconds:
+            return True
+        return waiting > 0 and now - self._begun >= seconds
+
+    def stepped(self) -> None:
+        """Note that a step was taken."""
+        self._stepped = self._clock()
