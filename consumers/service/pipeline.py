@@ -119,8 +119,6 @@ class Pipeline(Checkpointed):
     def _learn(self, batch: Batch) -> None:
         begun = time.perf_counter()
         with self.metrics.stage_seconds.labels("learn").time():
-            if not self.arms.full.waiting:
-                self._pace.begin()
             self.learning.learn(batch)
             self._take_texts()
         self.offsets.update(batch.offsets)
@@ -158,8 +156,6 @@ class Pipeline(Checkpointed):
     def _share(self) -> None:
         """Send what is due to the other processes, and take in what they share. Raises Stop (exit 4)."""
         if self.sharing is not None:
-            if not self.arms.full.waiting:
-                self._pace.begin()
             self.reporter.tell(self.sharing.step())
             self._take_texts()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from consumers.config.schema import IntakeConfig
@@ -20,21 +21,17 @@ class NetworkPace:
     def __init__(self, intake: IntakeConfig, clock: Callable[[], float]) -> None:
         """clock: seconds of a steady clock."""
         self._intake, self._clock = intake, clock
-        self._begun = self._stepped = clock()
-
-    def begin(self) -> None:
-        """Note that the first event since the last step is about to wait."""
-        self._begun = self._clock()
+        self._stepped, self._begun = clock(), math.inf
 
     def due(self, waiting: int) -> bool:
-        """Return whether a step is due. waiting: events since the last step."""
-        if waiting >= self._intake.network_events:
-            return True
+        """Return whether a step is due. Call it after every batch. waiting: events since the last step."""
+        if not waiting:
+            return False
         now, seconds = self._clock(), self._intake.network_ms / 1000
-        if waiting >= self._intake.least_step and now - self._stepped >= SOON * seconds:
-            return True
-        return waiting > 0 and now - self._begun >= seconds
+        self._begun = min(self._begun, now)
+        soon = waiting >= self._intake.least_step and now - self._stepped >= SOON * seconds
+        return soon or waiting >= self._intake.network_events or now - self._begun >= seconds
 
     def stepped(self) -> None:
         """Note that a step was taken."""
-        self._stepped = self._clock()
+        self._stepped, self._begun = self._clock(), math.inf

@@ -28,7 +28,7 @@ def test_a_step_is_due(waiting: int, since_step: float, since_first: float, due:
     clock.now = start + 10.0 - since_step
     pace.stepped()
     clock.now = start + 10.0 - since_first
-    pace.begin()
+    assert not pace.due(1)
     clock.now = start + 10.0
     assert pace.due(waiting) == due
 
