@@ -34,7 +34,7 @@ class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):
     compare: bool = True
     """Run a target-only learner beside the full one for every target: transfer gain needs it."""
     threads: int = 2
-    """Computing threads of the ranker. The result does not depend on their number."""
+    """Computing threads. The result does not depend on their number."""
     exact_items: int = 1000
     """In a domain with more items, an approximate index finds the items nearest to a user. Scores stay exact."""
 

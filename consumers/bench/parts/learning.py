@@ -20,7 +20,7 @@ TEXTS_AT_ONCE = 1_024
 
 
 def make_arms(stream: Stream, threads: int = 1) -> ArmComparison:
-    """Return learners that know every item and its text, with a target-only arm. threads: those of the ranker."""
+    """Return learners that know every item and its text, with a target-only arm. threads: that compute."""
     use_one_thread()
     arms = ArmComparison(stream.domains, LearningSettings(threads=threads))
     words = {(item.domain, item.item_id): item.words() for item in stream.items if arms.put_item(item)}
