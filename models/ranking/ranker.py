@@ -175,9 +175,10 @@ class Ranker(Checkpointed):
         while candidates are found. The results are valid until the next call.
         """
         proposing = {d: self._proposing(d, asked, *question) for d, question in questions.items()}
-        self.workers.run([*beside, *(task for one in proposing.values() for task in one.tasks)])
+        workers = self.workers if len(asked.user) >= 2 * WORTH_SPLITTING else ALONE
+        workers.run([*beside, *(task for one in proposing.values() for task in one.tasks)])
         judging = {d: self._judging(d, asked, one, learn) for d, one in proposing.items()}
-        self.workers.run([task for _, task in judging.values()])
+        workers.run([task for _, task in judging.values()])
         return {d: judged for d, (judged, _) in judging.items()}
 
     def _judging(self, domain: int, asked: Asked, found: Proposing, learn: bool) -> tuple[Judged, Task]:
