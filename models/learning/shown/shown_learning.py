@@ -19,6 +19,7 @@ from models.learning.shown.exploration import Exploration
 from models.learning.shown.fatigue import examined, passed_over
 from models.learning.shown.list_maker import RENEWED, ListMaker, Made
 from models.learning.shown.shared_appeal import SharedAppeal
+from models.learning.shown.shown_scores import centre, places_among
 from models.ranking.candidates import Added
 from models.ranking.listing import weigh_all
 from models.settings import ARMS, SINGLE, LearningSettings
@@ -176,15 +177,15 @@ class ShownLearning(Checkpointed):
         proposed = ranker.propose(domain, asked, space, wanted, Added(sure, sure[0, :0]))
         at, place = np.nonzero(sure >= 0)
         rows = sure[at, place].astype(np.int64)
-        found = _found(proposed.rows, proposed.sizes, at, rows, catalogue.size)
+        found = places_among(proposed.rows, proposed.sizes, at, rows)
         x = np.zeros((len(rows), len(ARMS), 4))
         scores = np.zeros(proposed.rows.shape, np.float32)
         for arm, name in enumerate(ARMS):
             if name in SINGLE:
-                scores = proposed.values[:, PLACES[SINGLE[name]]]
+                scores[:] = proposed.values[:, PLACES[SINGLE[name]]]
             elif name == "full" or domain in ranker.target_only:
                 weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
-            _centred(scores, proposed.sizes, at, found, x[:, arm])
+            centre(scores, proposed.sizes, at, found, x[:, arm])
         curve = self.curves[domain]
         over = np.zeros(len(rows))
         for n, one in enumerate(seen):
@@ -219,36 +220,3 @@ class ShownLearning(Checkpointed):
         self.examination.load(state["examination"])
         self.curves[:] = state["curves"]
         self.drawn.load(state["drawn"])
-
-
-def _found(
-    candidates: NDArray[np.int32], sizes: NDArray[np.int64], at: NDArray[np.int64],
-    rows: NDArray[np.int64], size: int
-) -> NDArray[np.int64]:  # fmt: skip
-    """Return the places of item rows among the candidates of their question, (n,)."""
-    place, found = np.zeros(size, np.int64), np.empty(len(rows), np.int64)
-    for n in np.unique(at).tolist():
-        here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
-        place[candidates[n, : sizes[n]]] = np.arange(sizes[n])
-        found[here] = place[rows[here]]
-    return found
-
-
-def _centred(
-    scores: NDArray[np.float32],
-    sizes: NDArray[np.int64],
-    at: NDArray[np.int64],
-    found: NDArray[np.int64],
-    x: Floats,
-) -> None:
-    """Write rate, slope and level of shown items into x, (n, 4).
-
-    The ranker's scores compare candidates of one user, and mean nothing besides. So the level is that of log shares
-    `s - log Σ exp(s)` over the candidates, minus that of a usual candidate.
-    """
-    every = np.where(np.arange(scores.shape[1]) < sizes[:, None], scores, -np.inf).astype(np.float64)
-    top = np.where(sizes > 0, every.max(1), 0.0)  # a question without candidates has no shown item either
-    usual = top + np.log(np.where(sizes > 0, np.exp(every - top[:, None]).sum(1), 1.0) / np.maximum(sizes, 1))
-    own, shown = every[at, found], np.bincount(at, minlength=len(sizes))
-    mean = np.bincount(at, own, len(sizes)) / np.maximum(shown, 1)
-    x[:, 0], x[:, 1], x[:, 2] = 1.0, own - mean[at], (mean - usual)[at]
