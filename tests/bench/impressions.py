@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from models.arms.arm_comparison import ArmComparison
+from models.learning.shown.list_maker import Wish
 from models.schema import Domain, Impression, Interaction, Item
 from models.settings import LearningSettings, RankerSettings
 
@@ -51,7 +52,7 @@ def listed(arms: ArmComparison, users: list[str], rounds: int, draw: int) -> flo
     """Return the microseconds of a list."""
     begin = time.process_time()
     for n in range(rounds):
-        arms.recommend(users, "movies", 50, 10, draw + n)
+        arms.lists(users, "movies", Wish(50, draw=draw + n), 10)
     return 1e6 * (time.process_time() - begin) / rounds / len(users)
 
 
