@@ -151,11 +151,9 @@ class Sharing(Checkpointed):
         """Send the facts that wait, and what moved since the last ones."""
         facts = list(batches(self._out))
         if facts or self._appeal.waits:
-            own, shown = self._shards.own(), self._appeal.applied.places()
+            own, (shows, shown) = self._shards.own(), self._appeal.moved()
             number = self._moves.get(own, 0)
-            moves = SharedMoves(
-                own, number, self._ranker.moved(), self._arms.taken_up(), self._appeal.moved(), shown
-            )
+            moves = SharedMoves(own, number, self._ranker.moved(), self._arms.taken_up(), shows, shown)
             facts = facts or [NO_FACTS]
             facts[-1] = facts[-1]._replace(moves=moves)
             self._moves[own] = number + 1

@@ -48,13 +48,9 @@ class Applied:
             known.update(zip(facts.sources, following, strict=True))
         return facts.take(_indices(new))
 
-    def places(self) -> list[tuple[str, int, int]]:
-        """Return topic, partition and next offset of every place."""
-        return [(*source, offset) for source, offset in sorted(self.next.items())]
-
     def state(self) -> list[list[Any]]:
         """Return what `load` takes."""
-        return [list(place) for place in self.places()]
+        return [[*source, offset] for source, offset in sorted(self.next.items())]
 
     def load(self, state: Sequence[Sequence[Any]]) -> None:
         """Take up a state."""

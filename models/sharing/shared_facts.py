@@ -40,7 +40,8 @@ class SharedMoves(NamedTuple):
     """How a shard's own events moved its ranker since its facts before these. number: counts them, for each shard.
 
     biases: what its adaptation loop has taken up meanwhile. shows: what its users were shown meanwhile, and clicked.
-    shown: by topic and partition, the next offset whose show or click is in no `shows` yet.
+    shown: topics, partitions, and the next offset of each: shows and clicks before it are in these or earlier `shows`.
+    Those where nothing was shown or clicked meanwhile are left out.
     """
 
     shard: int

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.learning.impressions import Waiting
 from models.learning.shown.appeal import Appeal
 from models.sharing.applied import Applied
-from models.sharing.shared_facts import Shows
+from models.sharing.shared_facts import Place, Shows
 from models.tables.catalogue import Catalogue
 
 Floats = NDArray[np.float64]
@@ -30,10 +30,18 @@ class SharedAppeal:
         self._appeal, self._domains, self._catalogues = appeal, list(domains), catalogues
         self._own: list[dict[str, list[float]]] = [{} for _ in domains]
         """By domain and item id: clicks, expected clicks and shows that the others do not know."""
+        self._shown: dict[tuple[str, int], int] = {}
+        """By topic and partition, the next offset after those of `_own`."""
 
     def claim(self, seen: Sequence[Waiting]) -> NDArray[np.bool_]:
         """Note that shows and clicks are learned now. Return whether each is new, (n,)."""
-        return np.array([one.place is None or self.applied.claim(one.place) for one in seen], np.bool_)
+        return np.array([one.place is None or self._claim(one.place) for one in seen], np.bool_)
+
+    def _claim(self, place: Place) -> bool:
+        new = self.applied.claim(place)
+        if new:
+            self._shown[place.topic, place.partition] = place.offset + 1
+        return new
 
     def show(self, domain: int, rows: NDArray[np.int64], expected: Floats) -> None:
         """Note own shows; see `Appeal.show`."""
@@ -55,10 +63,12 @@ class SharedAppeal:
     @property
     def waits(self) -> bool:
         """Whether there is something to send."""
-        return any(self._own)
+        return bool(self._shown)
 
-    def moved(self) -> list[Shows]:
-        """Return what own shows and clicks have added since the last call."""
+    def moved(self) -> tuple[list[Shows], list[tuple[str, int, int]]]:
+        """Return what own shows and clicks have added since the last call: `shows` and `shown` of `SharedMoves`."""
+        shown = [(*place, following) for place, following in self._shown.items()]
+        self._shown.clear()
         found = []
         for name, held in zip(self._domains, self._own, strict=True):
             if held:
@@ -66,7 +76,7 @@ class SharedAppeal:
                 columns = clicks.astype(np.float32), expected.astype(np.float32), shows.astype(np.uint32)
                 found.append(Shows(name, list(held), *columns))
                 held.clear()
-        return found
+        return found, shown
 
     def move(
         self, shows: Iterable[Shows], shown: Iterable[tuple[str, int, int]], row_of: Callable[[int, str], int]
