@@ -28,11 +28,8 @@ from models.tables.catalogue import Catalogue, item_hash
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-NEW_CANDIDATES, BEST_CANDIDATES = 16, 32
-"""The most new items, and items of high appeal, that become candidates besides those that signals propose.
-
-Few new items at a time are known sooner: with 32, each waits longer for its first shows.
-"""
+NEW_CANDIDATES, BEST_CANDIDATES = 32, 32
+"""The most new items, and items of high appeal, that become candidates besides those that signals propose."""
 RENEWED = 256
 """Impressions of a domain after which the strength of appeals is learned, and items of high appeal found, anew."""
 MORE = ("appeal", "fatigue")
