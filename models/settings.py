@@ -8,12 +8,14 @@ import msgspec
 
 Strategy = Literal["none", "share", "correct", "adversarial", "coral"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+"""The adaptation strategies; `models/transfer/strategies.py` says what each does."""
 Arm = Literal["full", "target_only", "text", "popularity"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 """The arms that may make the lists of a target; see `models/arms/arm_selector.py`."""
 SINGLE: dict[Arm, str] = {"text": "text", "popularity": "popularity_3d"}
 """The one signal of each arm that ranks by one signal only."""
-"""The adaptation strategies; `models/transfer/strategies.py` says what each does."""
+LEAST_STEP = 256
+"""The number of events from which on a step of the network is worth its cost."""
 
 
 class LearnerSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
 Task = Callable[[], None]
+Result = TypeVar("Result")
 
 
 def use_one_thread() -> None:
     """Limit torch, BLAS and OpenMP to one thread each. For small matrices a second thread costs more than it saves."""
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+def cut(count: int, parts: int) -> list[slice]:
+    """Cut `count` rows into slices of about equal length.
+
+    >>> cut(10, 2)
+    [slice(0, 5, None), slice(5, 10, None)]
+    """
+    return [slice(a, b) for a, b in pairwise(np.linspace(0, count, parts + 1).astype(int).tolist())]
 
 
 class Workers:
@@ -29,23 +40,21 @@ class Workers:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads - 1, "compute") if threads > 1 else None
 
-    def run(self, tasks: Sequence[Task]) -> None:
-        """Run tasks in any order, and wait for all of them. Raises what a task raises, after the others have ended."""
+    def run(self, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Run tasks in any order, wait for all of them, and return their results in the order of the tasks.
+
+        Raises what a task raises, after the others have ended.
+        """
         if self._pool is None or len(tasks) < 2:
-            for task in tasks:
-                task()
-            return
+            return [task() for task in tasks]
         others = [self._pool.submit(task) for task in tasks[1:]]
         try:
-            tasks[0]()
-            for future, task in zip(others, tasks[1:], strict=True):
-                if future.cancel():  # no thread has begun it
-                    task()
+            first = tasks[0]()
+            # Those that no thread has begun
+            mine = {n: tasks[n]() for n, future in enumerate(others, 1) if future.cancel()}
         finally:
             wait([future for future in others if not future.cancel()])
-        for future in others:
-            if not future.cancelled():
-                future.result()
+        return [first, *(mine[n] if n in mine else future.result() for n, future in enumerate(others, 1))]
 
     def slices(self, count: int, least: int) -> list[slice]:
         """Cut `count` rows into a slice for each thread, of at least `least` rows each. There is at least one slice.
@@ -53,8 +62,7 @@ class Workers:
         >>> Workers(2).slices(10, 4), Workers(2).slices(7, 4)
         ([slice(0, 5, None), slice(5, 10, None)], [slice(0, 7, None)])
         """
-        parts = max(1, min(self.threads, count // least))
-        return [slice(a, b) for a, b in pairwise(np.linspace(0, count, parts + 1).astype(int).tolist())]
+        return cut(count, max(1, min(self.threads, count // least)))
 
 
 ALONE = Workers()

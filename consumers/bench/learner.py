@@ -23,10 +23,10 @@ CHUNK = 256
 def measure(task: Task) -> dict[str, Any]:
     """Learn the stream in micro-batches. `events_per_cpu_second` counts the CPU of the whole process."""
     stream = load(task.data, task.events)
-    arms = make_arms(stream, task.threads), NetworkPace(IntakeConfig(), time.perf_counter)
-    warm = _learn_some(arms, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
+    arms, pace = make_arms(stream, task.threads), NetworkPace(IntakeConfig(), time.perf_counter)
+    warm = _learn_some(arms, pace, stream.events[: len(stream.events) // 10], task, task.seconds / 3)
     with Timed() as timed:
-        learned = _learn_some(arms, stream.events[warm:], task, task.seconds)
+        learned = _learn_some(arms, pace, stream.events[warm:], task, task.seconds)
     return {
         "events": learned,
         "warm_up": warm,
@@ -37,11 +37,8 @@ def measure(task: Task) -> dict[str, Any]:
     }
 
 
-def _learn_some(
-    learner: tuple[ArmComparison, NetworkPace], events: list[Any], task: Task, seconds: float
-) -> int:
+def _learn_some(arms: ArmComparison, pace: NetworkPace, events: list[Any], task: Task, seconds: float) -> int:
     """Learn events for this many seconds of CPU; return how many were learned."""
-    arms, pace = learner
     end, done, step = time.process_time() + seconds, 0, max(CHUNK, task.batch)
     while done < len(events) and time.process_time() < end:
         learn(arms, events[done : done + step], task.batch, pace)

@@ -17,6 +17,7 @@ from consumers.errors import Stop
 from models.experiments.experiment import Experiment
 from models.schema import Domain, Role
 from models.settings import (
+    LEAST_STEP,
     AdaptationSettings,
     EventType,
     ImpressionSettings,
@@ -97,9 +98,6 @@ class CheckpointConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds between two checkpoints."""
     whole_mb: float = 32.0
     """Megabytes. With larger tables, checkpoints are increments."""
-
-
-LEAST_STEP = 256
 
 
 class IntakeConfig(msgspec.Struct, forbid_unknown_fields=True):

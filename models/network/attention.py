@@ -11,7 +11,6 @@ follow from it. Source: Vaswani et al., "Attention is all you need" (2017), for 
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.kernels import kernel
-from models.threads import Workers
+from models.threads import Workers, cut
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
@@ -120,14 +119,12 @@ class Attention(torch.autograd.Function):
     def forward(context: Any, workers: Workers, *inputs: Tensor) -> Tensor:
         """Return m, (B, A, F). inputs: of `attend`."""
         queries, vectors, near, position, fade, pause = (x.detach().contiguous().numpy() for x in inputs)
-        parts, found = _parts(len(queries)), {}
+        parts = cut(len(queries), PARTS)
 
-        def task(n: int) -> None:
-            own = queries[parts[n]], vectors, near[parts[n]], position, fade, pause[parts[n]]
-            found[n] = attend(*own)
+        def task(some: slice) -> tuple[Array, Array]:
+            return attend(queries[some], vectors, near[some], position, fade, pause[some])
 
-        workers.run([partial(task, n) for n in range(len(parts))])
-        means, weights = zip(*(found[n] for n in range(len(parts))), strict=True)
+        means, weights = zip(*workers.run([partial(task, some) for some in parts]), strict=True)
         context.kept = workers, parts, weights, (queries, vectors, near, pause)
         return torch.from_numpy(np.concatenate(means))
 
@@ -135,27 +132,13 @@ class Attention(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of each input. gradient: (B, A, F) of m."""
         workers, parts, weights, (queries, vectors, near, pause) = context.kept
-        of, found = gradient.contiguous().numpy(), {}
+        of_means = gradient.contiguous().numpy()
 
-        def task(n: int) -> None:
-            some = parts[n]
-            found[n] = attend_backward(of[some], weights[n], queries[some], vectors, near[some], pause[some])
+        def task(some: slice, weight: Array) -> tuple[Array, Array, Array, Array]:
+            return attend_backward(of_means[some], weight, queries[some], vectors, near[some], pause[some])
 
-        workers.run([partial(task, n) for n in range(len(parts))])
-        of_queries, *of_shared = zip(*(found[n] for n in range(len(parts))), strict=True)
-        of_vectors, of_position, of_fade = (torch.from_numpy(np.add.reduce(own)) for own in of_shared)
-        return (
-            None,
-            torch.from_numpy(np.concatenate(of_queries)),
-            of_vectors,
-            None,
-            of_position,
-            of_fade,
-            None,
-        )
-
-
-def _parts(users: int) -> list[slice]:
-    """Cut the users into parts."""
-    edges = np.linspace(0, users, PARTS + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+        found = workers.run([partial(task, *part) for part in zip(parts, weights, strict=True)])
+        queries_of, *shared = zip(*found, strict=True)
+        of_queries = torch.from_numpy(np.concatenate(queries_of))
+        of_vectors, of_position, of_fade = (torch.from_numpy(np.add.reduce(own)) for own in shared)
+        return None, of_queries, of_vectors, None, of_position, of_fade, None

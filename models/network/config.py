@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from models.settings import LEAST_STEP
 from models.transfer.strategies import Strategy
 
 
@@ -30,7 +31,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Adagrad's rate for the rows of items, in a step of 256 events; see `NetworkTrainer`."""
     dense_rate: float = 4e-3
     """Adam's rate for all other parameters, in a step of 256 events."""
-    least_step: int = 256
+    least_step: int = LEAST_STEP
     """The least number of events of a step, if more wait."""
     largest_step: int = 1_024
     """The number of events to which steps grow. Up to twice as many go into one step, rather than into two halves."""

@@ -53,13 +53,12 @@ class NumpyScorer:
 
     def users(self, vectors: Array, near: NDArray[np.int64], recent: NDArray[np.float64]) -> Array:
         """Return the user vectors, (n, D); see `user_tower.user_vectors`."""
-        out = np.empty((len(near), self.w["item_out"].shape[1]), np.float32)
 
-        def task(some: slice) -> None:
-            out[some] = user_vectors(self._tower, vectors, near[some], recent[some])
+        def task(some: slice) -> Array:
+            return user_vectors(self._tower, vectors, near[some], recent[some])
 
-        self._workers.run([partial(task, some) for some in self._workers.slices(len(near), WORTH_SPLITTING)])
-        return out
+        slices = self._workers.slices(len(near), WORTH_SPLITTING)
+        return np.concatenate(self._workers.run([partial(task, some) for some in slices]))
 
     def ratings(self, users: Array, items: Array, domain: NDArray[np.int64]) -> Array:
         """Return the residuals, (n,), in units of the rating. users, items: (n, D). domain: (n,)."""

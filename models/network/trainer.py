@@ -16,7 +16,7 @@ from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.replay_buffer import Events
-from models.threads import ALONE, Workers
+from models.threads import Workers
 from models.transfer import equations as transfer
 from models.transfer.strategies import Strategy
 
@@ -41,7 +41,7 @@ class NetworkTrainer(NetworkWeights):
         items: ItemTable,
         config: NetworkConfig,
         strategy: Sequence[Strategy],
-        workers: Workers = ALONE,
+        workers: Workers,
     ) -> None:
         super().__init__(domains, catalogues, items, config, strategy, workers)
         self.event_losses = np.zeros(0, np.float32)

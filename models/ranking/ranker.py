@@ -193,9 +193,8 @@ class Ranker(Checkpointed):
             ranked = (proposed.sizes > 0) & (asked.item[wanted] >= 0) & (users >= 0)
             self._make_room(domain, users[ranked])
         rankers = Rankers(self._weighing(self.choices[domain], ALL), self._target_only(domain))
-        return Judged(wanted, asked, proposed, ranks), partial(
-            judge, asked, wanted, proposed, rankers, learn, ranks
-        )
+        task = partial(judge, asked, wanted, proposed, rankers, learn, ranks)
+        return Judged(wanted, asked, proposed, ranks), task
 
     def _make_room(self, domain: int, users: NDArray[np.int64]) -> None:
         """Make room for the slopes of users who choose something in the domain."""

@@ -36,6 +36,10 @@ class Applied:
         self.next[place.topic, place.partition] = place.offset + 1
         return True
 
+    def claim_to(self, topic: str, partition: int, following: int) -> None:
+        """Note that all events of a topic's partition before this offset are learned."""
+        self.next[topic, partition] = max(following, self.next.get((topic, partition), 0))
+
     def claim_new(self, facts: SharedFacts) -> SharedFacts:
         """Note that these events are learned now, and return those that were new."""
         known = self.next

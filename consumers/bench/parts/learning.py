@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from consumers.bench.parts.stream import Stream
+from consumers.config.schema import IntakeConfig
 from consumers.service.stages.network_pace import NetworkPace
 from models.arms.arm_comparison import ArmComparison
 from models.schema import Interaction
@@ -37,13 +38,12 @@ def learn(
 ) -> None:
     """Score and learn all events in micro-batches of `batch`, with a network step when one is due.
 
-    pace: says when, as in `run`. None: whenever 1,024 events wait, so that the clock changes nothing.
+    pace: says when, as in `run`. None: whenever 1,024 events wait, because time stands still.
     """
+    pace = pace or NetworkPace(IntakeConfig(), lambda: 0.0)
     for start in range(0, len(events), batch):
         arms.learn(events[start : start + batch])
-        waiting = arms.full.waiting
-        if waiting >= NETWORK_EVENTS if pace is None else pace.due(waiting):
+        if pace.due(arms.full.waiting):
             arms.end_batch()
-            if pace is not None:
-                pace.stepped()
+            pace.stepped()
         arms.full.rows.forget_evictions()

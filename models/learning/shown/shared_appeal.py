@@ -30,8 +30,8 @@ class SharedAppeal:
         self._appeal, self._domains, self._catalogues = appeal, list(domains), catalogues
         self._own: list[dict[str, list[float]]] = [{} for _ in domains]
         """By domain and item id: clicks, expected clicks and shows that the others do not know."""
-        self._shown: dict[tuple[str, int], int] = {}
-        """By topic and partition, the next offset after those of `_own`."""
+        self._shown: dict[tuple[str, int], None] = {}
+        """Topics and partitions of `_own`, each once."""
 
     def claim(self, seen: Sequence[Waiting]) -> NDArray[np.bool_]:
         """Note that shows and clicks are learned now. Return whether each is new, (n,)."""
@@ -40,7 +40,7 @@ class SharedAppeal:
     def _claim(self, place: Place) -> bool:
         new = self.applied.claim(place)
         if new:
-            self._shown[place.topic, place.partition] = place.offset + 1
+            self._shown[place.topic, place.partition] = None
         return new
 
     def show(self, domain: int, rows: NDArray[np.int64], expected: Floats) -> None:
@@ -67,7 +67,7 @@ class SharedAppeal:
 
     def moved(self) -> tuple[list[Shows], list[tuple[str, int, int]]]:
         """Return what own shows and clicks have added since the last call: `shows` and `shown` of `SharedMoves`."""
-        shown = [(*place, following) for place, following in self._shown.items()]
+        shown = [(*place, self.applied.next[place]) for place in self._shown]
         self._shown.clear()
         found = []
         for name, held in zip(self._domains, self._own, strict=True):
@@ -86,15 +86,11 @@ class SharedAppeal:
         shown: see `SharedMoves`. row_of: returns the catalogue's row of domain and item id, -1 for none. Items without
         a row, and domains unknown here, are left out.
         """
-        for topic, partition, following in shown:
-            place = topic, partition
-            self.applied.next[place] = max(following, self.applied.next.get(place, 0))
+        for place in shown:
+            self.applied.claim_to(*place)
         for one in shows:
-            if (
-                one.domain in self._domains
-                and np.isfinite(one.clicks).all()
-                and np.isfinite(one.expected).all()
-            ):
+            finite = np.isfinite(one.clicks).all() and np.isfinite(one.expected).all()
+            if one.domain in self._domains and finite:
                 domain = self._domains.index(one.domain)
                 rows = np.array([row_of(domain, name) for name in one.ids], np.int64)
                 there = rows >= 0

@@ -17,7 +17,7 @@ from models.network.two_tower import Network
 from models.schema import Domain
 from models.state.tracked_tables import Checkpointed
 from models.tables.catalogue import Catalogue
-from models.threads import ALONE, Workers
+from models.threads import Workers
 from models.transfer import equations as transfer
 from models.transfer.alignment import Critic
 from models.transfer.domain_adapter import DomainAdapter
@@ -34,7 +34,7 @@ class NetworkWeights(Checkpointed):
         items: ItemTable,
         config: NetworkConfig,
         strategy: Sequence[Strategy],
-        workers: Workers = ALONE,
+        workers: Workers,
     ) -> None:
         self.workers = workers
         self.domains, self.catalogues, self.config = list(domains), catalogues, config

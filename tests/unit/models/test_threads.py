@@ -15,13 +15,14 @@ from models.threads import Workers
 def test_every_task_runs_once_on_at_most_so_many_threads(threads: int) -> None:
     workers, done, used = Workers(threads), [], set()
 
-    def task(n: int) -> None:
+    def task(n: int) -> int:
         used.add(threading.get_ident())
         done.append(n)
+        return n * n
 
     for _ in range(20):
         done.clear()
-        workers.run([partial(task, n) for n in range(7)])
+        assert workers.run([partial(task, n) for n in range(7)]) == [n * n for n in range(7)]
         assert sorted(done) == list(range(7))
     assert len(used) <= threads
 

@@ -64,12 +64,6 @@ class Shard:
         return self.registry.get_sample_value("crosscurrent_facts_dropped_total")
 
 
-@pytest.fixture
-def make() -> Callable[[int], Shard]:
-    records, clock = list[bytes](), Clock()
-    return lambda index: Shard(index, records, clock)
-
-
 def test_what_one_learns_the_other_learns_without_the_user(make: Callable[[int], Shard]) -> None:
     one, two = make(0), make(1)
     one.learn(0, 1, 2)

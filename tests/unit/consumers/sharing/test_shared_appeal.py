@@ -10,23 +10,15 @@ import pytest
 from models.schema import Impression, Interaction
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import NO_FACTS, Place, SharedMoves, Shows
-from tests.support.clock import Clock
 from tests.unit.consumers.sharing.test_shard import START, TOPIC, Shard
 
 ITEMS = tuple(f"m{n}" for n in range(5))
 
 
 @pytest.fixture
-def records() -> list[bytes]:
-    return []
-
-
-@pytest.fixture
-def make(records: list[bytes]) -> Callable[[int], Shard]:
-    clock = Clock()
-
+def make(make: Callable[[int], Shard]) -> Callable[[int], Shard]:
     def made(index: int) -> Shard:
-        shard = Shard(index, records, clock)
+        shard = make(index)
         shard.learn(1000 * index)  # a user whom lists can be shown to
         for item in ITEMS:
             shard.arms.full.rows.item(0, item)

@@ -9,19 +9,7 @@ import pytest
 
 from models.adaptation.challengers import FreshBias
 from models.sharing.packing import unpack
-from tests.support.clock import Clock
 from tests.unit.consumers.sharing.test_shard import Shard
-
-
-@pytest.fixture
-def records() -> list[bytes]:
-    return []
-
-
-@pytest.fixture
-def make(records: list[bytes]) -> Callable[[int], Shard]:
-    clock = Clock()
-    return lambda index: Shard(index, records, clock)
 
 
 def weights(shard: Shard) -> np.ndarray:
