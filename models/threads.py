@@ -11,8 +11,12 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-Task = Callable[[], None]
+Task = Callable[[], object]
 Result = TypeVar("Result")
+
+
+def nothing() -> None:
+    """Do nothing, where a task may be wanted."""
 
 
 def use_one_thread() -> None:
@@ -55,6 +59,17 @@ class Workers:
         finally:
             wait([future for future in others if not future.cancel()])
         return [first, *(mine[n] if n in mine else future.result() for n, future in enumerate(others, 1))]
+
+    def start(self, task: Callable[[], Result]) -> Callable[[], Result]:
+        """Start a task beside what the caller goes on with. Return what waits for its result.
+
+        With one thread it is run at once.
+        """
+        if self._pool is None:
+            result = task()
+            return lambda: result
+        future = self._pool.submit(task)
+        return lambda: task() if future.cancel() else future.result()
 
     def slices(self, count: int, least: int) -> list[slice]:
         """Cut `count` rows into a slice for each thread, of at least `least` rows each. There is at least one slice.

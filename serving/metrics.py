@@ -222,7 +222,10 @@ class Metrics(Instruments):
 
     def _measure_times(self) -> None:
         self.stage_seconds = self._histogram(
-            "stage_seconds", "Time of one stage, a batch.", STAGE_BUCKETS, "stage"
+            "stage_seconds",
+            "Time of one stage, a batch. A network step beside a batch is part of its `learn`.",
+            STAGE_BUCKETS,
+            "stage",
         )
         self.freshness_seconds = self._histogram(
             "freshness_seconds", "Kafka record time to readable in the store.", FRESHNESS_BUCKETS, "domain"

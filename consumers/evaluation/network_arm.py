@@ -53,7 +53,7 @@ def run_network(
             sums[domain] += event.value, 1.0
         if len(batch) >= settings.intake.least_step:
             where, who, what, left, when = (np.array(column) for column in zip(*batch, strict=True))
-            network.learn(where, who, what, left.astype(np.float32), when, np.stack(contexts))
+            network.begin(where, who, what, left.astype(np.float32), when, np.stack(contexts))()
             batch, contexts = [], []
         if n % 1000 == 0:
             progress(n)

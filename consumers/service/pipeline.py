@@ -61,8 +61,8 @@ class Pipeline(Checkpointed):
         self.learned_limits = Limits(1.0, 0)
         """The windows of `limits` at `offsets`: after a restart, records that are read again are judged as before."""
         self.reporter = Reporter(settings, self.metrics, self.arms, self.source)
-        self._make_stages()
         self._pace = NetworkPace(settings.intake, self.clock)
+        self._make_stages()
         self._reported_at = self.clock()
 
     def _make_stages(self) -> None:
@@ -76,7 +76,7 @@ class Pipeline(Checkpointed):
         self.batcher = self.intake.batcher
         learned = LearningParts(
             self.arms, self.encoding, self.queue, self.forgetting, self.dedup, self.learned_limits,
-            self.reporter, metrics, self.canaries, self._users_forgotten, self.sharing,
+            self.reporter, metrics, self.canaries, self._pace, self._users_forgotten, self.sharing,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
         self.publishing: PublishStage | None = None
@@ -92,7 +92,7 @@ class Pipeline(Checkpointed):
         self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
-        batches = 0
+        batches, learned = 0, self.totals["learned"]
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             batches += 1
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
@@ -102,7 +102,8 @@ class Pipeline(Checkpointed):
             if stopping():
                 break
         self._share()  # 8 share
-        self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
+        if self.totals["learned"] == learned:
+            self._network_step_if_due()  # 5 learn: events that wait for the network, if none came to learn beside
         if not batches:
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
@@ -123,7 +124,6 @@ class Pipeline(Checkpointed):
             self._take_texts()
         self.offsets.update(batch.offsets)
         self._note_learned()
-        self._network_step_if_due()
         seconds = time.perf_counter() - begun
         if self.publishing is not None:
             # If no record waits behind it, an old record is not late: it may come from an archive.

@@ -84,16 +84,18 @@ class ArmComparison(Checkpointed):
         self.moved = False
         """Whether the last `load` had to move or rename any part of the saved state."""
 
-    def learn(self, events: Sequence[Interaction], known: bool = False) -> list[Notice]:
+    def learn(self, events: Sequence[Interaction], known: bool = False, step: bool = False) -> list[Notice]:
         """Score and learn a micro-batch of events; return the notices of the adaptation loop.
 
-        known: see `Learner.learn`.
+        known, step: see `Learner.learn`.
         """
         most = self.full.most_events
         if len(events) > most:
             parts = [events[start : start + most] for start in range(0, len(events), most)]
-            return [notice for part in parts for notice in self.learn(part, known)]
-        facts = self.latest = self.full.learn(events, known)
+            return [
+                notice for n, part in enumerate(parts) for notice in self.learn(part, known, step and n == 0)
+            ]
+        facts = self.latest = self.full.learn(events, known, step)
         domain = facts.done.domain
         self.losses = Losses(rating_losses(facts, self._ranges[domain]), ranks(facts))
         self.hits.add(domain, self.losses.rank)

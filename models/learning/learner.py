@@ -40,7 +40,7 @@ from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
 from models.tables.user_history import History
-from models.threads import Workers
+from models.threads import Workers, nothing
 
 VECTOR_DIM = 64
 NETWORK_DIM = 32
@@ -146,18 +146,20 @@ class Learner(Checkpointed):
 
     def score(self, event: Interaction, clock: EventClock | None = None) -> ScoredEvent:
         """Return prediction and rank of an event as if it came now; change nothing. clock: replaces the learner's."""
-        domain = self.index[event.domain]
-        time = (clock or self.clock).at(domain, event.timestamp / 1000.0)
+        time = (clock or self.clock).at(self.index[event.domain], event.timestamp / 1000.0)
         return self.scorer.score(self._resident(event, time)).of(0)
 
-    def learn(self, events: Sequence[Interaction], known: bool = False) -> Facts:
+    def learn(self, events: Sequence[Interaction], known: bool = False, step: bool = False) -> Facts:
         """Score each event of a micro-batch, then learn it: the fast path. A batch has at most `most_events` events.
 
         A user's event counts for the same user's next event. It counts for other users from the next batch on. known:
-        `fold` had the events before, so that only users learn them.
+        `fold` had the events before, so that only users learn them. step: take a step of `end_batch` beside it.
         """
         self.shown.learn()  # what users were shown is scored as they are before their clicks on it
-        facts = self.scorer.learn(self._resolve(events), known)
+        batch = self._resolve(events)
+        end_step = self.pending.begin_step(self.network) if step else nothing  # rows stay from here on
+        facts = self.scorer.learn(batch, known)
+        end_step()
         for _ in range(EVICTIONS * len(events)):
             if self.history.seen_items <= self._seen_items or len(self.users) == 1:
                 break
@@ -237,9 +239,7 @@ class Learner(Checkpointed):
 
     def end_batch(self) -> None:
         """Take one network step on the events since the last step: the slow path."""
-        events = self.pending.take()
-        if events is not None:
-            self.network.learn(*events[:3], events.residual.astype(np.float32), *events[4:])
+        self.pending.begin_step(self.network)()
 
     @property
     def waiting(self) -> int:

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.network.network_learner import NetworkLearner
+from models.network.published.published_network import PublishedNetwork
 from models.tables.replay_buffer import capped
+from models.threads import Task, nothing
 
 
 class Pending(NamedTuple):
@@ -53,6 +56,13 @@ class PendingBatch:
         taken = self._whole()
         self._replace([])
         return taken
+
+    def begin_step(self, network: NetworkLearner | PublishedNetwork) -> Task:
+        """Let the network begin a step on all events, and forget them; return what ends the step."""
+        events = self.take()
+        if events is None:
+            return nothing
+        return network.begin(*events[:3], events.residual.astype(np.float32), *events[4:])
 
     def _whole(self) -> Pending | None:
         if not self._chunks:

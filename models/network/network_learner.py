@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,11 @@ class NetworkLearner(NetworkReader):
 
     # --- learning ---------------------------------------------------------------------------------
 
-    def learn(
+    def learn(self, *events: Any) -> float:
+        """Learn a micro-batch at once. Return the mean loss. events: as `begin` takes them."""
+        return self.begin(*events)()
+
+    def begin(
         self,
         domain: Index,
         user: Index,
@@ -57,31 +62,48 @@ class NetworkLearner(NetworkReader):
         residual: Array,
         time: NDArray[np.float64],
         recent: NDArray[np.float64] | Sequence[NDArray[np.float64]],
-    ) -> float:
-        """Learn a micro-batch of B events with replay, in one step or several. Return the mean loss.
+    ) -> Callable[[], float]:
+        """Begin to learn a micro-batch of B events with replay, in one step or several.
 
-        The loss is nan if a step was skipped. domain, user, item: (B,) indices and rows. residual: (B,) rating minus
-        prediction, nan for clicks. time: (B,) seconds. recent: (B, recent, 3), `context(user)` from before each event.
+        Return what ends it and returns the mean loss, nan if a step was skipped. The gradients of the first step are
+        computed beside what the caller does until then. The network answers as before meanwhile, and no row of a user
+        or an item may be dropped. domain, user, item: (B,) indices and rows. residual: (B,) rating minus prediction,
+        nan for clicks. time: (B,) seconds. recent: (B, recent, 3), `context(user)` from before each event.
         """
         batch = Events(domain, user, item, residual, time, np.asarray(recent, np.float64))
         parts = np.array_split(np.arange(len(domain)), max(len(domain) // self._step_size(), 1))
-        losses = [self._learn(batch.take(part) if len(parts) > 1 else batch) for part in parts]
-        return float(np.mean(losses))
+        batches = [batch.take(part) if len(parts) > 1 else batch for part in parts]
+        first = self._start(batches[0])
+
+        def end() -> float:
+            losses = [first(), *(self._start(one)() for one in batches[1:])]
+            return float(np.mean(losses))
+
+        return end
 
     def _step_size(self) -> int:
         """Return the number of events of a step when many wait. It grows with the events learned."""
         config, learned = self.config, int(self.trainer.adapter.events.sum())
         return min(max(learned // config.growth, config.least_step), config.largest_step)
 
-    def _learn(self, batch: Events) -> float:
-        loss = self.trainer.train(batch, layout := self._draw(batch))
-        if self.search is not None:
-            self.search.stepped(batch, layout, loss)
-        if np.isfinite(loss):
-            self.buffer.add(batch)
-            for d, frequency in enumerate(self._frequency):
-                frequency.add(batch.item[batch.domain == d])
-        return loss
+    def _start(self, batch: Events) -> Callable[[], float]:
+        """Start to compute the gradients of a step. Return what takes the step, and returns its loss."""
+        layout = self._draw(batch)
+        slope = self.trainer.workers.start(partial(self.trainer.slope, layout))
+        shadows = None if self.search is None else self.search.start(layout)
+
+        def take() -> float:
+            rival = None if shadows is None else shadows()  # both before any row changes
+            loss = self.trainer.take(batch, slope())
+            if self.search is not None:
+                self.search.stepped(batch, rival, loss)
+            if np.isfinite(loss):
+                self.buffer.add(batch)
+                for d, frequency in enumerate(self._frequency):
+                    frequency.add(batch.item[batch.domain == d])
+            return loss
+
+        return take
 
     def _draw(self, batch: Events) -> BatchLayout:
         for d in np.unique(batch.domain):

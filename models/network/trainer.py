@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.network.batch_loss import BatchForward, BatchLayout
 from models.network.config import NetworkConfig
-from models.network.embedding_table import ItemTable
+from models.network.embedding_table import Array, ItemTable
 from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
@@ -24,6 +24,17 @@ LARGEST_GRADIENT = 10.0
 """Largest norm of a gradient. Longer gradients are clipped to it."""
 MEASURE_STEPS = 16
 """The number of steps between two measurements of divergence, which take a few milliseconds each."""
+
+
+class Slope(NamedTuple):
+    """The gradients of a step, which the parameters and the batch's rows hold, and what the step needs beside them."""
+
+    layout: BatchLayout
+    forward: BatchForward
+    loss: float
+    """Nan if it or a gradient is not finite: the step is skipped then."""
+    event_losses: Array
+    """(B,) losses of the new events."""
 
 
 class NetworkTrainer(NetworkWeights):
@@ -55,12 +66,37 @@ class NetworkTrainer(NetworkWeights):
 
         batch: the new events. layout: these events and those of the replay.
         """
+        return self.take(batch, self.slope(layout))
+
+    def slope(self, layout: BatchLayout) -> Slope:
+        """Compute a step's gradients. It changes nothing that is learned, so others may read the network meanwhile."""
+        forward = BatchForward(layout, self.network, self._items)
+        choice, rating = forward.choice(), forward.rating()
+        loss = self._loss(layout, forward, choice, rating)
+        finite = bool(torch.isfinite(loss))
+        if finite:
+            self._optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            leaves = [*self.dense.values(), forward.leaf]
+            finite = bool(torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)))
+        losses = choice.detach().numpy().copy()
+        losses[layout.rated] += rating.detach().numpy()
+        return Slope(
+            layout, forward, float(loss.detach()) if finite else float("nan"), losses[: layout.fresh]
+        )
+
+    def take(self, batch: Events, slope: Slope) -> float:
+        """Take the step of these gradients. Return the loss, nan if the step was skipped. batch: the new events."""
+        if not np.isfinite(slope.loss):
+            self.skipped += 1
+            return slope.loss
         theta = self.adapter.theta().detach()
         # Steps 1 and 2 of the combined procedure in `models/transfer/equations.py`: train sources and targets.
-        loss = self._step(layout)
-        if not np.isfinite(loss):
-            self.skipped += 1
-            return loss
+        self.event_losses = slope.event_losses
+        scale = (slope.layout.fresh / transfer.STEP_EVENTS) ** 0.5
+        self._optimizer.param_groups[0]["lr"] = self.config.dense_rate * scale
+        self._optimizer.step()
+        slope.forward.descend(scale)
         # Steps 3 and 4: share and correct. Step 5, recommend, uses the item vectors that are refreshed below.
         counts = self.adapter.learned(theta, batch.domain, self.event_losses)
         self.adapter.settle(self.strategy, counts, self.adaptation_rate)
@@ -69,28 +105,7 @@ class NetworkTrainer(NetworkWeights):
         self.stepped(len(batch.item), touched)
         if self.steps % MEASURE_STEPS == 1:
             self.adapter.divergence = self.measured()
-        return loss
-
-    def _step(self, layout: BatchLayout) -> float:
-        """Take one gradient step. Set `event_losses` to the losses of the new events from before the step."""
-        forward = BatchForward(layout, self.network, self._items)
-        choice, rating = forward.choice(), forward.rating()
-        loss = self._loss(layout, forward, choice, rating)
-        if not torch.isfinite(loss):
-            return float("nan")
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        leaves = [*self.dense.values(), forward.leaf]
-        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)):
-            return float("nan")
-        losses = choice.detach().numpy().copy()
-        losses[layout.rated] += rating.detach().numpy()
-        self.event_losses = losses[: layout.fresh]
-        scale = (layout.fresh / transfer.STEP_EVENTS) ** 0.5
-        self._optimizer.param_groups[0]["lr"] = self.config.dense_rate * scale
-        self._optimizer.step()
-        forward.descend(scale)
-        return float(loss.detach())
+        return slope.loss
 
     def _loss(self, layout: BatchLayout, forward: BatchForward, choice: Tensor, rating: Tensor) -> Tensor:
         """Return L_source + λ L_target + γ · correction, with weighted tasks, plus the loss of the alignment."""

@@ -55,12 +55,13 @@ def learner(**settings: Any) -> Learner:
     return made
 
 
-def feed(model: Learner, start: int, end: int, size: int) -> list[Facts]:
-    """Learn these events in batches of `size`, with a network step after every 64."""
+def feed(model: Learner, start: int, end: int, size: int, beside: bool = False) -> list[Facts]:
+    """Learn these events in batches of `size`, with a network step after every 64, or beside the next batch."""
     told = []
     for first in range(start, end, size):
-        told.append(model.learn([event(n) for n in range(first, min(first + size, end))]))
-        if (first + size) % 64 == 0:
+        step = beside and first % 64 == 0
+        told.append(model.learn([event(n) for n in range(first, min(first + size, end))], step=step))
+        if not beside and (first + size) % 64 == 0:
             model.end_batch()
     return told
 
@@ -192,11 +193,13 @@ def test_what_is_counted_does_not_depend_on_the_batches() -> None:
 # Threads
 
 
-def test_threads_change_no_bit() -> None:
+@pytest.mark.parametrize("beside", [False, True])
+def test_threads_change_no_bit(beside: bool) -> None:
     """One thread and two lead to the same predictions, ranks, lists and last state, in batches of 64."""
     one, two = learner(threads=1), learner(threads=2)
     told = [
-        [(f.rank.tolist(), f.prediction.tolist()) for f in feed(model, 0, 512, 64)] for model in (one, two)
+        [(f.rank.tolist(), f.prediction.tolist()) for f in feed(model, 0, 512, 64, beside)]
+        for model in (one, two)
     ]
     np.testing.assert_equal(told[0], told[1])
     assert (one.ranker.workers.threads, two.ranker.workers.threads) == (1, 2)
@@ -204,6 +207,26 @@ def test_threads_change_no_bit() -> None:
     users = [None, *(f"u{n}" for n in range(60))]
     for domain in DOMAINS:
         assert one.recommend(users, domain.name, 20) == two.recommend(users, domain.name, 20)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_step_beside_a_batch_learns_the_earlier_events(trained: Learner, threads: int) -> None:
+    """The batch is scored by the network from before the step, and the step does not see the batch."""
+    beside, alone, plain = (learner(threads=threads) for _ in range(3))
+    batch = [event(n) for n in range(544, 608)]
+    for model in (beside, alone, plain):
+        model.load(trained.state())
+        model.learn([event(n) for n in range(512, 544)])
+    facts = beside.learn(batch, step=True)
+    alone.end_batch()
+    without = plain.learn(batch)
+    np.testing.assert_array_equal(facts.rank, without.rank)
+    np.testing.assert_array_equal(facts.prediction, without.prediction)
+    assert beside.waiting == len(batch)
+    assert beside.model == alone.model == plain.model + 1
+    one, other = (model.network.state() for model in (beside, alone))
+    for part in ("network", "items", "buffer", "counts", "adam", "adapter", "rng"):
+        assert differences(one[part], other[part]) == [], part
 
 
 # States
@@ -222,7 +245,7 @@ def live_on(arms: ArmComparison, start: int, end: int, size: int = 16) -> None:
         batch = [event(n, users=90) for n in range(first, first + size)]
         if first % 96 == 0:
             batch[3] = msgspec.structs.replace(batch[3], timestamp=START + 10**12)
-        arms.learn(batch)
+        arms.learn(batch, step=first % 64 == 16)
         if first % 64 == 48:
             arms.end_batch()
         if first % 80 == 0:

@@ -42,8 +42,8 @@ def learn(
     """
     pace = pace or NetworkPace(IntakeConfig(), lambda: 0.0)
     for start in range(0, len(events), batch):
-        arms.learn(events[start : start + batch])
-        if pace.due(arms.full.waiting):
-            arms.end_batch()
+        step = pace.due(arms.full.waiting)
+        arms.learn(events[start : start + batch], step=step)
+        if step:
             pace.stepped()
         arms.full.rows.forget_evictions()

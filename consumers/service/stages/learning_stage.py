@@ -20,6 +20,7 @@ from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.first_records import FirstRecords
 from consumers.service.stages.listed_events import ListedEvents
 from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
+from consumers.service.stages.network_pace import NetworkPace
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
@@ -58,6 +59,7 @@ class LearningParts(NamedTuple):
     reporter: Reporter
     metrics: Metrics
     canaries: Canaries | None
+    pace: NetworkPace
     forgotten: Callable[[], None]
     sharing: Exchange | None = None
     """None if there is one shard only."""
@@ -203,7 +205,11 @@ class LearningStage:
         waiting, self._waiting = self._waiting, []
         events = [event for _, event in waiting]
         if self.parts.sharing is None:
-            self.parts.reporter.tell(self.parts.arms.learn(events))
+            # A network step that is due is taken beside: it needs the other events only.
+            step = self.parts.pace.due(self.parts.arms.full.waiting)
+            self.parts.reporter.tell(self.parts.arms.learn(events, step=step))
+            if step:
+                self.parts.pace.stepped()
         else:
             self.parts.reporter.tell(self.parts.sharing.learn(waiting))
         self.totals["learned"] += len(events)

@@ -24,7 +24,7 @@ class NetworkPace:
         self._stepped, self._begun = clock(), math.inf
 
     def due(self, waiting: int) -> bool:
-        """Return whether a step is due. Call it after every batch. waiting: events since the last step."""
+        """Return whether a step is due. Call it before every batch. waiting: events since the last step."""
         if not waiting:
             return False
         now, seconds = self._clock(), self._intake.network_ms / 1000

@@ -17,7 +17,7 @@ from models.network.reading.weights import NetworkWeights
 from models.schema import Domain
 from models.tables.catalogue import Catalogue
 from models.tables.user_history import History
-from models.threads import ALONE, Workers
+from models.threads import ALONE, Task, Workers, nothing
 from models.transfer.strategies import Judged
 
 
@@ -88,9 +88,9 @@ class PublishedNetwork(NetworkReader):
 
     # --- as a network that learns -----------------------------------------------------------------
 
-    def learn(self, *events: NDArray[Any]) -> float:
+    def begin(self, *events: NDArray[Any]) -> Task:
         """Leave learning to the publisher."""
-        return float("nan")
+        return nothing
 
     def take_verdicts(self) -> list[Judged]:
         """Return no trials: the publisher tells of its own."""

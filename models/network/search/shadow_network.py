@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from models.network.batch_loss import BatchLayout
 from models.network.copy_on_write_table import CopyOnWriteItems
 from models.network.embedding_table import ItemRows
-from models.network.trainer import NetworkTrainer
+from models.network.trainer import NetworkTrainer, Slope
 from models.state.tracked_tables import Checkpointed, full_state
-from models.tables.replay_buffer import Events
 from models.transfer.strategies import PLANS, Strategy
 
 
@@ -33,10 +34,10 @@ class ShadowNetwork(Checkpointed):
         if PLANS[strategy].only_shares:
             self.trainer.adapter.share_anew(target)
 
-    def train(self, batch: Events, layout: BatchLayout) -> float:
-        """Take the step that the champion has just taken. Return the loss, nan if the step was skipped."""
+    def start(self, layout: BatchLayout) -> Callable[[], Slope]:
+        """Start to compute the gradients of the step that the champion takes. Return what waits for them."""
         self.trainer.kappa = list(self._champion.kappa)
-        return self.trainer.train(batch, layout)
+        return self.trainer.workers.start(partial(self.trainer.slope, layout))
 
     def take_over(self) -> None:
         """Give the champion this network's rows, parameters and strategies. κ stays the champion's."""

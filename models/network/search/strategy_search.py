@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from models.network.batch_loss import BatchLayout
 from models.network.embedding_table import ItemRows
 from models.network.search.shadow_network import ShadowNetwork
-from models.network.trainer import NetworkTrainer
+from models.network.trainer import NetworkTrainer, Slope
 from models.state.tracked_tables import Checkpointed
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import READY_EVENTS, Judged, Search, first_choice
@@ -34,16 +35,20 @@ class StrategySearch(Checkpointed):
         self.verdicts: list[Judged] = []
         """Trials that have ended. The reader empties this list."""
 
-    def stepped(self, batch: Events, layout: BatchLayout, loss: float) -> None:
-        """Follow the champion's step on this batch. loss: nan if the champion skipped it."""
+    def start(self, layout: BatchLayout) -> Callable[[], Slope] | None:
+        """Start to compute the gradients of the shadow, if there is one. Return what waits for them."""
+        return None if self.shadow is None else self.shadow.start(layout)
+
+    def stepped(self, batch: Events, slope: Slope | None, loss: float) -> None:
+        """Follow the champion's step on this batch. slope: of the shadow. loss: nan if the champion skipped it."""
         trial, shadow = self._search.trial, self.shadow
-        if trial is None or shadow is None:
+        if trial is None or shadow is None or slope is None:
             self._choose()
             self._begin(len(batch.domain))
             return
         if not np.isfinite(loss):
             return  # the shadow skips the batches that the champion skips
-        if not np.isfinite(shadow.train(batch, layout)):
+        if not np.isfinite(shadow.trainer.take(batch, slope)):
             self.end_trial()
             return
         if trial.steps:

@@ -45,6 +45,22 @@ def test_a_task_may_run_tasks_itself() -> None:
     assert sorted(done) == [(n, m) for n in range(4) for m in range(3)]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_task_that_was_started_has_one_result(threads: int) -> None:
+    workers, done = Workers(threads), list[int]()
+    first, second = (workers.start(partial(done.append, n)) for n in range(2))
+    assert (second(), first()) == (None, None)
+    assert sorted(done) == [0, 1]
+
+
+def test_what_no_thread_has_begun_is_run_by_the_caller() -> None:
+    workers, gate = Workers(2), threading.Event()
+    slow, quick = workers.start(partial(gate.wait, 20)), workers.start(threading.get_ident)
+    assert quick() == threading.get_ident()
+    gate.set()
+    assert slow()
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_failure_is_raised_after_the_other_tasks_that_began(place: int) -> None:
     ended, begun = [], threading.Event()
