@@ -27,7 +27,7 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
     """Least seconds between two times when an item's neighbours are found."""
     lists_within_ms: float = 1000.0
     """Milliseconds after which the list of a user who did something is overdue. While records wait to be learned, lists
-    get an eighth of the time that learning takes. Once a list is overdue, they get half of all time. If records are
+    get an eighth of the time that learning takes. Once a list is overdue, they get a quarter of it. If records are
     learned late, lists become overdue after the same delay, at most 30 seconds."""
     max_backlog: int = 200_000
     """Most values that wait for the store. With more, the service reads no events until the store catches up."""

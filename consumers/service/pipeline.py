@@ -128,7 +128,7 @@ class Pipeline(Checkpointed):
         if self.publishing is not None:
             # If no record waits behind it, an old record is not late: it may come from an archive.
             late = batch.age(self._wall_clock()) if self.source.behind() else 0.0
-            self.publishing.budget.learned(seconds, late)
+            self.publishing.budget.learned(len(batch.entries), seconds, late)
         log.debug("batch learned", records=len(batch.entries), seconds=round(seconds, 4))
 
     def _take_texts(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from consumers.service.stages.microbatch import BUSY_EVENTS
+
 LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
-SHARE = 0.125
-"""While records wait, lists take at most this part of the time that learning takes."""
+SHARE, OVERDUE_SHARE = 0.125, 0.25
+"""While records wait, lists take at most this part of the time that learning takes. The second is for overdue lists."""
 SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
 """The budget of a round if no records wait: the next one should be learned soon. The second is for overdue lists."""
 BACKLOG_SECONDS = 30.0
@@ -16,20 +18,23 @@ class ListBudget:
     """A budget for each round of publishing. Times are seconds.
 
     A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that learning
-    took since the last round, or for all of that time if a list has waited for too long. Records wait if at least
-    `batch_events` of them are in the process, or if those that were learned last were already late: then others wait in
-    the log, where they are not counted.
+    took since the last round, or for a quarter if a list has waited for too long. Records wait if at least
+    `batch_events` of them are in the process, or if the batch that was learned last was busy or already late: then
+    others wait in the log, where they are not counted. Lists are made some together, so a round may take longer than
+    its budget. The next rounds have that much less while records wait.
     """
 
     def __init__(self, batch_events: int, within: float) -> None:
         """batch_events: of a full micro-batch. within: how long a list may wait."""
         self._batch_events, self._within = batch_events, within
-        self._learning = self._age = 0.0
+        self._learning = self._age = self._left = 0.0
+        self._busy = False
 
-    def learned(self, seconds: float, age: float) -> None:
+    def learned(self, records: int, seconds: float, age: float) -> None:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
+        self._busy = records >= BUSY_EVENTS
 
     @property
     def patience(self) -> float:
@@ -50,12 +55,18 @@ class ListBudget:
         return self._learning > 0 and self._age > LATE_SECONDS
 
     def take(self, waiting: int, overdue: bool) -> float:
-        """Return the budget of this round, and begin the next.
+        """Return the budget of this round, and begin the next. Without a budget no list is made.
 
         waiting: records in the process, not learned yet. overdue: whether a list has waited for too long.
         """
-        late = self.late
+        wait = self.late or waiting >= self._batch_events or (self._learning > 0 and self._busy)
         learning, self._learning = self._learning, 0.0
-        if not late and waiting < self._batch_events:
-            return OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
-        return learning if overdue else SHARE * learning
+        if not wait:
+            self._left = OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
+        else:
+            self._left = min(self._left, 0.0) + (OVERDUE_SHARE if overdue else SHARE) * learning
+        return self._left
+
+    def took(self, seconds: float) -> None:
+        """Note how long the lists of this round took."""
+        self._left -= seconds

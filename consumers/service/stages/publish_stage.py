@@ -71,19 +71,21 @@ class PublishStage:
             self.parts.forgetting.sweep_if_due()
 
     def publish(self, budget: float) -> None:
-        """Publish what is due. Lists take about `budget` seconds at most, so that learning goes on."""
+        """Publish what is due. Lists take about `budget` seconds, so that learning goes on; none are made without."""
         self._publish_again_if_lost()
         full, queue = self.parts.arms.full, self.parts.queue
         queue.items_evicted(full.rows.evicted)
         for user in full.rows.evicted_users:
             queue.user_evicted(user)
         full.rows.forget_evictions()
-        end = time.perf_counter() + budget
         with self.parts.metrics.stage_seconds.labels("publish").time():
             if self.parts.canaries is not None:
                 self.parts.publisher.submit(self.parts.canaries.writes())
             self._submit(queue.records())  # they do not wait for lists
-            self._submit(queue.more(lambda: time.perf_counter() < end))
+            if budget > 0:
+                begun = time.perf_counter()
+                self._submit(queue.more(lambda: time.perf_counter() < begun + budget))
+                self.budget.took(time.perf_counter() - begun)
         self._published_at = self._clock()
         self._tell_if_filled()
 

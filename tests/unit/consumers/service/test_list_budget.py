@@ -7,43 +7,60 @@ import pytest
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
     LATE_SECONDS,
+    OVERDUE_SHARE,
     OVERDUE_SLICE_SECONDS,
     SHARE,
     SLICE_SECONDS,
     ListBudget,
 )
+from consumers.service.stages.microbatch import BUSY_EVENTS
 
-BATCH, WITHIN = 256, 1.0
+BATCH, FEW, WITHIN = 256, 16, 1.0
 
 
 @pytest.mark.parametrize(
-    ("learning", "age", "waiting", "budget"),
+    ("records", "learning", "age", "waiting", "budget"),
     [
-        (0.4, 0.0, 0, SLICE_SECONDS),  # nothing waits
-        (0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
-        (0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
-        (0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
+        (FEW, 0.4, 0.0, 0, SLICE_SECONDS),  # nothing waits
+        (FEW, 0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
+        (FEW, 0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
+        (BUSY_EVENTS, 0.4, 0.0, 0, SHARE * 0.4),  # a busy stream
+        (BUSY_EVENTS, 0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
     ],
 )
-def test_the_budget(learning: float, age: float, waiting: int, budget: float) -> None:
+def test_the_budget(records: int, learning: float, age: float, waiting: int, budget: float) -> None:
     lists = ListBudget(BATCH, WITHIN)
-    lists.learned(learning, age)
+    lists.learned(records, learning, age)
     assert lists.take(waiting, overdue=False) == pytest.approx(budget)
 
 
-def test_an_overdue_list_gets_half_of_the_time() -> None:
+def test_overdue_lists_get_more_time() -> None:
     lists = ListBudget(BATCH, WITHIN)
-    lists.learned(0.4, 2 * LATE_SECONDS)
-    assert lists.take(BATCH, overdue=True) == pytest.approx(0.4)
+    lists.learned(FEW, 0.4, 2 * LATE_SECONDS)
+    assert lists.take(BATCH, overdue=True) == pytest.approx(OVERDUE_SHARE * 0.4)
     assert lists.take(0, overdue=True) == OVERDUE_SLICE_SECONDS  # nothing waits
 
 
 def test_each_round_begins_anew() -> None:
     lists = ListBudget(BATCH, WITHIN)
-    lists.learned(0.1, 0.0)
-    lists.learned(0.2, 0.0)
-    assert lists.take(BATCH, overdue=True) == pytest.approx(0.3)
-    assert lists.take(BATCH, overdue=True) == 0.0
+    lists.learned(FEW, 0.1, 0.0)
+    lists.learned(FEW, 0.2, 0.0)
+    assert lists.take(BATCH, overdue=False) == pytest.approx(SHARE * 0.3)
+    lists.took(0.01)
+    assert lists.take(BATCH, overdue=False) == 0.0  # what is left of a budget is not kept
+
+
+def test_what_a_round_takes_too_much_is_taken_from_the_next_while_records_wait() -> None:
+    lists, share = ListBudget(BATCH, WITHIN), SHARE * 0.4
+    for _ in range(2):
+        lists.learned(FEW, 0.4, 0.0)
+        assert lists.take(BATCH, overdue=False) == pytest.approx(share)
+        lists.took(2.5 * share)
+        lists.learned(FEW, 0.4, 0.0)
+        assert lists.take(BATCH, overdue=False) == pytest.approx(-0.5 * share)
+        lists.learned(FEW, 0.4, 0.0)
+        assert lists.take(0, overdue=False) == SLICE_SECONDS
+        lists.took(0.0)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +69,5 @@ def test_each_round_begins_anew() -> None:
 def test_lists_wait_as_long_as_records_did(age: float, patience: float) -> None:
     """Lists wait as long as records did, within bounds, so an old backlog does not delay them for days."""
     lists = ListBudget(BATCH, WITHIN)
-    lists.learned(0.1, age)
+    lists.learned(FEW, 0.1, age)
     assert lists.patience == patience
