@@ -21,7 +21,7 @@ class ListBudget:
     took since the last round, or for a quarter if a list has waited for too long. Records wait if at least
     `batch_events` of them are in the process, or if the batch that was learned last was busy or already late: then
     others wait in the log, where they are not counted. Lists are made some together, so a round may take longer than
-    its budget. The next rounds have that much less while records wait.
+    its budget. The next rounds have that much less while records wait. They pay for the last quiet round, too.
     """
 
     def __init__(self, batch_events: int, within: float) -> None:
@@ -62,9 +62,9 @@ class ListBudget:
         wait = self.late or waiting >= self._batch_events or (self._learning > 0 and self._busy)
         learning, self._learning = self._learning, 0.0
         if not wait:
-            self._left = OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
-        else:
-            self._left = min(self._left, 0.0) + (OVERDUE_SHARE if overdue else SHARE) * learning
+            self._left = 0.0
+            return OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
+        self._left = min(self._left, 0.0) + (OVERDUE_SHARE if overdue else SHARE) * learning
         return self._left
 
     def took(self, seconds: float) -> None:

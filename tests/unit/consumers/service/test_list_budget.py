@@ -52,15 +52,18 @@ def test_each_round_begins_anew() -> None:
 
 def test_what_a_round_takes_too_much_is_taken_from_the_next_while_records_wait() -> None:
     lists, share = ListBudget(BATCH, WITHIN), SHARE * 0.4
-    for _ in range(2):
+
+    def take(waiting: int) -> float:
         lists.learned(FEW, 0.4, 0.0)
-        assert lists.take(BATCH, overdue=False) == pytest.approx(share)
-        lists.took(2.5 * share)
-        lists.learned(FEW, 0.4, 0.0)
-        assert lists.take(BATCH, overdue=False) == pytest.approx(-0.5 * share)
-        lists.learned(FEW, 0.4, 0.0)
-        assert lists.take(0, overdue=False) == SLICE_SECONDS
-        lists.took(0.0)
+        return lists.take(waiting, overdue=False)
+
+    assert take(BATCH) == pytest.approx(share)
+    lists.took(2.5 * share)
+    assert take(BATCH) == pytest.approx(-0.5 * share)
+    assert take(0) == SLICE_SECONDS  # nothing waits
+    lists.took(1.5 * share)
+    assert take(BATCH) == pytest.approx(-0.5 * share)
+    assert take(BATCH) == pytest.approx(0.5 * share)
 
 
 @pytest.mark.parametrize(
