@@ -19,7 +19,7 @@ from consumers.service.canary import Canaries, Canary
 from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.first_records import FirstRecords
 from consumers.service.stages.listed_events import ListedEvents
-from consumers.service.stages.microbatch import BUSY_EVENTS, LIVE_EVENTS, Batch
+from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
 from consumers.service.stages.network_pace import NetworkPace
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
@@ -33,8 +33,8 @@ from serving.publication.publication_queue import PublicationQueue
 
 log = structlog.get_logger()
 
-BACKLOG_EVENTS = 256
-"""Most events that are scored together while a backlog is read. `BUSY_EVENTS` are, of a batch of at least as many.
+BUSY_EVENTS, BACKLOG_EVENTS = 64, 256
+"""Most events that are scored together: of a batch of 64 records or more, and while a backlog is read.
 
 Items do not change while events are scored. More events together are faster, and a little less precise.
 """

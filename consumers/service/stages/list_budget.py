@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from consumers.service.stages.microbatch import BUSY_EVENTS
+from collections.abc import Callable
+
+from consumers.service.stages.microbatch import LIVE_EVENTS
 
 LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
+BUSY_EVENTS = 2 * LIVE_EVENTS
+"""Records of a batch from a busy stream: while it was learned, more came than the next batch waits for."""
+QUIET_SECONDS = 0.1
+"""Seconds without a batch after which a stream is no longer busy."""
 SHARE, OVERDUE_SHARE = 0.125, 0.25
 """While records wait, lists take at most this part of the time that learning takes. The second is for overdue lists."""
 SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
@@ -19,22 +25,22 @@ class ListBudget:
 
     A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that learning
     took since the last round, or for a quarter if a list has waited for too long. Records wait if at least
-    `batch_events` of them are in the process, or if the batch that was learned last was busy or already late: then
-    others wait in the log, where they are not counted. Lists are made some together, so a round may take longer than
+    `batch_events` of them are in the process, or if the stream is `busy`: then others wait in the log, where they are
+    not counted. Lists are made some together, so a round may take longer than
     its budget. The next rounds have that much less while records wait. They pay for the last quiet round, too.
     """
 
-    def __init__(self, batch_events: int, within: float) -> None:
+    def __init__(self, batch_events: int, within: float, clock: Callable[[], float]) -> None:
         """batch_events: of a full micro-batch. within: how long a list may wait."""
         self._batch_events, self._within = batch_events, within
         self._learning = self._age = self._left = 0.0
-        self._busy = False
+        self._many, self._clock, self._learned_at = False, clock, 0.0
 
     def learned(self, records: int, seconds: float, age: float) -> None:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
-        self._busy = records >= BUSY_EVENTS
+        self._many, self._learned_at = records >= BUSY_EVENTS, self._clock()
 
     @property
     def patience(self) -> float:
@@ -54,12 +60,17 @@ class ListBudget:
         """Whether what was learned since the last round had waited behind other records."""
         return self._learning > 0 and self._age > LATE_SECONDS
 
+    @property
+    def busy(self) -> bool:
+        """Whether what was learned last was late, or a moment ago so much that more records may wait behind it."""
+        return self.late or (self._many and self._clock() - self._learned_at < QUIET_SECONDS)
+
     def take(self, waiting: int, overdue: bool) -> float:
         """Return the budget of this round, and begin the next. Without a budget no list is made.
 
         waiting: records in the process, not learned yet. overdue: whether a list has waited for too long.
         """
-        wait = self.late or waiting >= self._batch_events or (self._learning > 0 and self._busy)
+        wait = self.busy or waiting >= self._batch_events
         learning, self._learning = self._learning, 0.0
         if not wait:
             self._left = 0.0

@@ -12,8 +12,6 @@ from consumers.sharing.reroute import Rerouted
 
 LIVE_EVENTS = 16
 """Most events of a small batch that are scored together. So many records wait for no others."""
-BUSY_EVENTS = 64
-"""Events of a batch with which more than `LIVE_EVENTS` are scored together, because others wait."""
 Entry = Decoded | Canary | Rerouted
 
 

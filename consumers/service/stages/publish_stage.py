@@ -43,7 +43,7 @@ class PublishStage:
         """clock: seconds."""
         self.parts = parts
         publish = settings.publish
-        self.budget = ListBudget(settings.intake.batch_events, publish.lists_within_ms / 1000)
+        self.budget = ListBudget(settings.intake.batch_events, publish.lists_within_ms / 1000, clock)
         self._interval = settings.publish.interval_ms / 1000
         self._clock = clock
         self._published_at = clock()
@@ -55,7 +55,7 @@ class PublishStage:
     def due_in(self) -> float:
         """Return the seconds until a round may be due if no record comes: waiting lists are made in that time."""
         queue = self.parts.queue
-        return 0.0 if queue.lists() and not self.budget.late else self._interval
+        return 0.0 if queue.lists() and not self.budget.busy else self._interval
 
     def publish_if_due(self, waiting: int, spare: float) -> None:
         """Publish what was learned at once, while there is time for lists, and in any case once the interval is over.
@@ -63,7 +63,7 @@ class PublishStage:
         waiting: records that are not learned yet. spare: seconds until they are due.
         """
         queue = self.parts.queue
-        idle = spare > 0 and queue.lists() > 0 and not self.budget.late
+        idle = spare > 0 and queue.lists() > 0 and not self.budget.busy
         if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
             queue.let_lists_wait(self.budget.patience)
             budget = self.budget.take(waiting, queue.overdue())

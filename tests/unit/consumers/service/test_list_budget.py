@@ -6,14 +6,16 @@ import pytest
 
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
+    BUSY_EVENTS,
     LATE_SECONDS,
     OVERDUE_SHARE,
     OVERDUE_SLICE_SECONDS,
+    QUIET_SECONDS,
     SHARE,
     SLICE_SECONDS,
     ListBudget,
 )
-from consumers.service.stages.microbatch import BUSY_EVENTS
+from tests.support.clock import Clock
 
 BATCH, FEW, WITHIN = 256, 16, 1.0
 
@@ -25,24 +27,36 @@ BATCH, FEW, WITHIN = 256, 16, 1.0
         (FEW, 0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
         (FEW, 0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
         (BUSY_EVENTS, 0.4, 0.0, 0, SHARE * 0.4),  # a busy stream
-        (BUSY_EVENTS, 0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
+        (FEW, 0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
     ],
 )
 def test_the_budget(records: int, learning: float, age: float, waiting: int, budget: float) -> None:
-    lists = ListBudget(BATCH, WITHIN)
+    lists = ListBudget(BATCH, WITHIN, Clock())
     lists.learned(records, learning, age)
     assert lists.take(waiting, overdue=False) == pytest.approx(budget)
 
 
+def test_a_stream_stays_busy_for_a_moment() -> None:
+    """Lists do not fill each gap between two batches, because the next records would wait for them."""
+    clock = Clock()
+    lists = ListBudget(BATCH, WITHIN, clock)
+    lists.learned(BUSY_EVENTS, 0.4, 0.0)
+    lists.take(0, overdue=False)
+    clock.now += 0.9 * QUIET_SECONDS
+    assert lists.take(0, overdue=False) == 0.0
+    clock.now += 0.2 * QUIET_SECONDS
+    assert lists.take(0, overdue=False) == SLICE_SECONDS
+
+
 def test_overdue_lists_get_more_time() -> None:
-    lists = ListBudget(BATCH, WITHIN)
+    lists = ListBudget(BATCH, WITHIN, Clock())
     lists.learned(FEW, 0.4, 2 * LATE_SECONDS)
     assert lists.take(BATCH, overdue=True) == pytest.approx(OVERDUE_SHARE * 0.4)
     assert lists.take(0, overdue=True) == OVERDUE_SLICE_SECONDS  # nothing waits
 
 
 def test_each_round_begins_anew() -> None:
-    lists = ListBudget(BATCH, WITHIN)
+    lists = ListBudget(BATCH, WITHIN, Clock())
     lists.learned(FEW, 0.1, 0.0)
     lists.learned(FEW, 0.2, 0.0)
     assert lists.take(BATCH, overdue=False) == pytest.approx(SHARE * 0.3)
@@ -51,7 +65,7 @@ def test_each_round_begins_anew() -> None:
 
 
 def test_what_a_round_takes_too_much_is_taken_from_the_next_while_records_wait() -> None:
-    lists, share = ListBudget(BATCH, WITHIN), SHARE * 0.4
+    lists, share = ListBudget(BATCH, WITHIN, Clock()), SHARE * 0.4
 
     def take(waiting: int) -> float:
         lists.learned(FEW, 0.4, 0.0)
@@ -71,6 +85,6 @@ def test_what_a_round_takes_too_much_is_taken_from_the_next_while_records_wait()
 )
 def test_lists_wait_as_long_as_records_did(age: float, patience: float) -> None:
     """Lists wait as long as records did, within bounds, so an old backlog does not delay them for days."""
-    lists = ListBudget(BATCH, WITHIN)
+    lists = ListBudget(BATCH, WITHIN, Clock())
     lists.learned(FEW, 0.1, age)
     assert lists.patience == patience
