@@ -102,8 +102,8 @@ class Pipeline(Checkpointed):
             if stopping():
                 break
         self._share()  # 8 share
-        if self.totals["learned"] == learned and not len(self.batcher):
-            self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch is near
+        if self.totals["learned"] == learned:
+            self._network_step_if_due()  # 5 learn: events that wait for the network, if none came to learn beside
         if not batches:
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
