@@ -103,7 +103,7 @@ class Pipeline(Checkpointed):
                 break
         self._share()  # 8 share
         if self.totals["learned"] == learned:
-            self._network_step_if_due()  # 5 learn: events that wait for the network, if none came to learn beside
+            self._network_step_if_due()  # 5 learn: without a batch beside which to take the step
         if not batches:
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit

@@ -89,21 +89,21 @@ class NetworkLearner(NetworkReader):
     def _start(self, batch: Events) -> Callable[[], float]:
         """Start to compute the gradients of a step. Return what takes the step, and returns its loss."""
         layout = self._draw(batch)
-        slope = self.trainer.workers.start(partial(self.trainer.slope, layout))
-        shadows = None if self.search is None else self.search.start(layout)
+        found = self.trainer.workers.start(partial(self.trainer.gradients, layout))
+        of_shadow = None if self.search is None else self.search.start(layout)
 
-        def take() -> float:
-            rival = None if shadows is None else shadows()  # both before any row changes
-            loss = self.trainer.take(batch, slope())
+        def step() -> float:
+            shadow = None if of_shadow is None else of_shadow()  # both before any row changes
+            loss = self.trainer.descend(batch, found())
             if self.search is not None:
-                self.search.stepped(batch, rival, loss)
+                self.search.stepped(batch, shadow, loss)
             if np.isfinite(loss):
                 self.buffer.add(batch)
                 for d, frequency in enumerate(self._frequency):
                     frequency.add(batch.item[batch.domain == d])
             return loss
 
-        return take
+        return step
 
     def _draw(self, batch: Events) -> BatchLayout:
         for d in np.unique(batch.domain):

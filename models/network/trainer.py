@@ -26,8 +26,8 @@ MEASURE_STEPS = 16
 """The number of steps between two measurements of divergence, which take a few milliseconds each."""
 
 
-class Slope(NamedTuple):
-    """The gradients of a step, which the parameters and the batch's rows hold, and what the step needs beside them."""
+class Gradients(NamedTuple):
+    """What a step needs. The gradients themselves are with the parameters and with the rows of `forward`."""
 
     layout: BatchLayout
     forward: BatchForward
@@ -66,9 +66,9 @@ class NetworkTrainer(NetworkWeights):
 
         batch: the new events. layout: these events and those of the replay.
         """
-        return self.take(batch, self.slope(layout))
+        return self.descend(batch, self.gradients(layout))
 
-    def slope(self, layout: BatchLayout) -> Slope:
+    def gradients(self, layout: BatchLayout) -> Gradients:
         """Compute a step's gradients. It changes nothing that is learned, so others may read the network meanwhile."""
         forward = BatchForward(layout, self.network, self._items)
         choice, rating = forward.choice(), forward.rating()
@@ -81,22 +81,22 @@ class NetworkTrainer(NetworkWeights):
             finite = bool(torch.isfinite(torch.nn.utils.clip_grad_norm_(leaves, LARGEST_GRADIENT)))
         losses = choice.detach().numpy().copy()
         losses[layout.rated] += rating.detach().numpy()
-        return Slope(
+        return Gradients(
             layout, forward, float(loss.detach()) if finite else float("nan"), losses[: layout.fresh]
         )
 
-    def take(self, batch: Events, slope: Slope) -> float:
+    def descend(self, batch: Events, found: Gradients) -> float:
         """Take the step of these gradients. Return the loss, nan if the step was skipped. batch: the new events."""
-        if not np.isfinite(slope.loss):
+        if not np.isfinite(found.loss):
             self.skipped += 1
-            return slope.loss
+            return found.loss
         theta = self.adapter.theta().detach()
         # Steps 1 and 2 of the combined procedure in `models/transfer/equations.py`: train sources and targets.
-        self.event_losses = slope.event_losses
-        scale = (slope.layout.fresh / transfer.STEP_EVENTS) ** 0.5
+        self.event_losses = found.event_losses
+        scale = (found.layout.fresh / transfer.STEP_EVENTS) ** 0.5
         self._optimizer.param_groups[0]["lr"] = self.config.dense_rate * scale
         self._optimizer.step()
-        slope.forward.descend(scale)
+        found.forward.descend(scale)
         # Steps 3 and 4: share and correct. Step 5, recommend, uses the item vectors that are refreshed below.
         counts = self.adapter.learned(theta, batch.domain, self.event_losses)
         self.adapter.settle(self.strategy, counts, self.adaptation_rate)
@@ -105,7 +105,7 @@ class NetworkTrainer(NetworkWeights):
         self.stepped(len(batch.item), touched)
         if self.steps % MEASURE_STEPS == 1:
             self.adapter.divergence = self.measured()
-        return slope.loss
+        return found.loss
 
     def _loss(self, layout: BatchLayout, forward: BatchForward, choice: Tensor, rating: Tensor) -> Tensor:
         """Return L_source + λ L_target + γ · correction, with weighted tasks, plus the loss of the alignment."""

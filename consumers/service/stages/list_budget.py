@@ -26,8 +26,8 @@ class ListBudget:
     A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that learning
     took since the last round, or for a quarter if a list has waited for too long. Records wait if at least
     `batch_events` of them are in the process, or if the stream is `busy`: then others wait in the log, where they are
-    not counted. Lists are made some together, so a round may take longer than
-    its budget. The next rounds have that much less while records wait. They pay for the last quiet round, too.
+    not counted. Lists are made some together, so a round may take longer than its budget. While records wait, the next
+    rounds have that much less. They pay for the last quiet round, too.
     """
 
     def __init__(self, batch_events: int, within: float, clock: Callable[[], float]) -> None:

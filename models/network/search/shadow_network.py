@@ -9,7 +9,7 @@ from typing import Any
 from models.network.batch_loss import BatchLayout
 from models.network.copy_on_write_table import CopyOnWriteItems
 from models.network.embedding_table import ItemRows
-from models.network.trainer import NetworkTrainer, Slope
+from models.network.trainer import Gradients, NetworkTrainer
 from models.state.tracked_tables import Checkpointed, full_state
 from models.transfer.strategies import PLANS, Strategy
 
@@ -34,10 +34,10 @@ class ShadowNetwork(Checkpointed):
         if PLANS[strategy].only_shares:
             self.trainer.adapter.share_anew(target)
 
-    def start(self, layout: BatchLayout) -> Callable[[], Slope]:
+    def start(self, layout: BatchLayout) -> Callable[[], Gradients]:
         """Start to compute the gradients of the step that the champion takes. Return what waits for them."""
         self.trainer.kappa = list(self._champion.kappa)
-        return self.trainer.workers.start(partial(self.trainer.slope, layout))
+        return self.trainer.workers.start(partial(self.trainer.gradients, layout))
 
     def take_over(self) -> None:
         """Give the champion this network's rows, parameters and strategies. κ stays the champion's."""

@@ -10,7 +10,7 @@ import numpy as np
 from models.network.batch_loss import BatchLayout
 from models.network.embedding_table import ItemRows
 from models.network.search.shadow_network import ShadowNetwork
-from models.network.trainer import NetworkTrainer, Slope
+from models.network.trainer import Gradients, NetworkTrainer
 from models.state.tracked_tables import Checkpointed
 from models.tables.replay_buffer import Events
 from models.transfer.strategies import READY_EVENTS, Judged, Search, first_choice
@@ -35,20 +35,20 @@ class StrategySearch(Checkpointed):
         self.verdicts: list[Judged] = []
         """Trials that have ended. The reader empties this list."""
 
-    def start(self, layout: BatchLayout) -> Callable[[], Slope] | None:
+    def start(self, layout: BatchLayout) -> Callable[[], Gradients] | None:
         """Start to compute the gradients of the shadow, if there is one. Return what waits for them."""
         return None if self.shadow is None else self.shadow.start(layout)
 
-    def stepped(self, batch: Events, slope: Slope | None, loss: float) -> None:
-        """Follow the champion's step on this batch. slope: of the shadow. loss: nan if the champion skipped it."""
+    def stepped(self, batch: Events, found: Gradients | None, loss: float) -> None:
+        """Follow the champion's step on this batch. found: of the shadow. loss: nan if the champion skipped it."""
         trial, shadow = self._search.trial, self.shadow
-        if trial is None or shadow is None or slope is None:
+        if trial is None or shadow is None or found is None:
             self._choose()
             self._begin(len(batch.domain))
             return
         if not np.isfinite(loss):
             return  # the shadow skips the batches that the champion skips
-        if not np.isfinite(shadow.trainer.take(batch, slope)):
+        if not np.isfinite(shadow.trainer.descend(batch, found)):
             self.end_trial()
             return
         if trial.steps:
