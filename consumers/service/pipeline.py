@@ -76,7 +76,7 @@ class Pipeline(Checkpointed):
         self.batcher = self.intake.batcher
         learned = LearningParts(
             self.arms, self.encoding, self.queue, self.forgetting, self.dedup, self.learned_limits,
-            self.reporter, metrics, self.canaries, self._pace, self._users_forgotten, self.sharing,
+            self.reporter, metrics, self.canaries, self._users_forgotten, self.sharing,
         )  # fmt: skip
         self.learning = LearningStage(settings, learned, self.totals)
         self.publishing: PublishStage | None = None
@@ -92,7 +92,7 @@ class Pipeline(Checkpointed):
         self._note_learned()
         self.intake.take_in()  # 1 poll, 2 decode and validate
         self.log_problem = self.source.problem()
-        batches, learned = 0, self.totals["learned"]
+        batches = 0
         while (batch := self.intake.batch()) is not None:  # 3 micro-batch
             batches += 1
             self._learn(batch)  # 4 score, 5 learn, 6 adapt
@@ -102,8 +102,7 @@ class Pipeline(Checkpointed):
             if stopping():
                 break
         self._share()  # 8 share
-        if self.totals["learned"] == learned:
-            self._network_step_if_due()  # 5 learn: without a batch beside which to take the step
+        self._network_step_if_overdue()  # 5 learn: events that wait for the network, if no batch came
         if not batches:
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
@@ -120,7 +119,10 @@ class Pipeline(Checkpointed):
     def _learn(self, batch: Batch) -> None:
         begun = time.perf_counter()
         with self.metrics.stage_seconds.labels("learn").time():
-            self.learning.learn(batch)
+            step = self._pace.due(self.arms.full.waiting)
+            self.learning.learn(batch, step)
+            if step:
+                self._pace.stepped()
             self._take_texts()
         self.offsets.update(batch.offsets)
         self._note_learned()
@@ -147,8 +149,8 @@ class Pipeline(Checkpointed):
         if self.checkpointer is not None:
             self.checkpointer.purge_older()
 
-    def _network_step_if_due(self) -> None:
-        if self._pace.due(self.arms.full.waiting):
+    def _network_step_if_overdue(self) -> None:
+        if self._pace.overdue(self.arms.full.waiting):
             with self.metrics.stage_seconds.labels("network").time():
                 self.arms.end_batch()
             self._pace.stepped()

@@ -20,7 +20,6 @@ from consumers.service.items_read_anew import ItemsReadAnew
 from consumers.service.stages.first_records import FirstRecords
 from consumers.service.stages.listed_events import ListedEvents
 from consumers.service.stages.microbatch import LIVE_EVENTS, Batch
-from consumers.service.stages.network_pace import NetworkPace
 from consumers.service.stages.shown_stage import ShownStage
 from consumers.service.telemetry import Reporter
 from consumers.service.text_encoding import Encoding
@@ -59,7 +58,6 @@ class LearningParts(NamedTuple):
     reporter: Reporter
     metrics: Metrics
     canaries: Canaries | None
-    pace: NetworkPace
     forgotten: Callable[[], None]
     sharing: Exchange | None = None
     """None if there is one shard only."""
@@ -77,6 +75,7 @@ class LearningStage:
         self._ids = settings.privacy.ids()
         self._full_batch = settings.intake.batch_events
         self._waiting: list[tuple[Record, Interaction]] = []
+        self._step = False
         self._other_keys = {topic for topic, _, how in settings.topic_formats() if not how.is_contract}
         """Topics whose keys may be records. Such keys say nothing about the order of a user's events."""
         self.read_anew = ItemsReadAnew()
@@ -85,9 +84,9 @@ class LearningStage:
         self._listed = ListedEvents(parts.arms.full, parts.queue.index, parts.metrics)
         self._domain_of = {topic: domain for topic, (domain, _) in settings.topics().items()}
 
-    def learn(self, batch: Batch) -> None:
-        """Learn a batch."""
-        count = len(batch.entries)
+    def learn(self, batch: Batch, step: bool = False) -> None:
+        """Learn a batch. step: take a network step on the earlier events, beside its interactions if it has any."""
+        self._step, count = step, len(batch.entries)
         busy = BUSY_EVENTS if count >= BUSY_EVENTS else LIVE_EVENTS
         together = BACKLOG_EVENTS if count >= self._full_batch else busy
         for record, event in batch.entries:
@@ -107,6 +106,8 @@ class LearningStage:
                 self._not_interaction(record, event)
         self._flush()
         self._forget()
+        if self._step:
+            self.parts.arms.end_batch()
         self._shown.tell()
         self._listed.tell()
 
@@ -205,11 +206,8 @@ class LearningStage:
         waiting, self._waiting = self._waiting, []
         events = [event for _, event in waiting]
         if self.parts.sharing is None:
-            # A network step that is due is taken beside: it needs the other events only.
-            step = self.parts.pace.due(self.parts.arms.full.waiting)
+            step, self._step = self._step, False
             self.parts.reporter.tell(self.parts.arms.learn(events, step=step))
-            if step:
-                self.parts.pace.stepped()
         else:
             self.parts.reporter.tell(self.parts.sharing.learn(waiting))
         self.totals["learned"] += len(events)

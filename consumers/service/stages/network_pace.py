@@ -21,16 +21,21 @@ class NetworkPace:
     def __init__(self, intake: IntakeConfig, clock: Callable[[], float]) -> None:
         """clock: seconds of a steady clock."""
         self._intake, self._clock = intake, clock
+        self._seconds = intake.network_ms / 1000
         self._stepped, self._begun = clock(), math.inf
 
     def due(self, waiting: int) -> bool:
-        """Return whether a step is due. Call it before every batch. waiting: events since the last step."""
+        """Return whether a step is due beside the next batch. waiting: events since the last step."""
+        soon = waiting >= self._intake.least_step and self._clock() - self._stepped >= SOON * self._seconds
+        return self.overdue(waiting) or soon or waiting >= self._intake.network_events
+
+    def overdue(self, waiting: int) -> bool:
+        """Return whether a step is due even if no batch comes. Call it in every turn."""
         if not waiting:
             return False
-        now, seconds = self._clock(), self._intake.network_ms / 1000
+        now = self._clock()
         self._begun = min(self._begun, now)
-        soon = waiting >= self._intake.least_step and now - self._stepped >= SOON * seconds
-        return soon or waiting >= self._intake.network_events or now - self._begun >= seconds
+        return now - self._begun >= self._seconds
 
     def stepped(self) -> None:
         """Note that a step was taken."""

@@ -1,4 +1,7 @@
-"""The network takes a step when many events wait, four times a second when some do, and when one is a second old."""
+"""The network takes a step when many events wait, four times a second when some do, and when one is a second old.
+
+Without a batch beside which to take it, it waits until one is a second old.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ def test_a_step_is_due(waiting: int, since_step: float, since_first: float, due:
     assert not pace.due(1)
     clock.now = start + 10.0
     assert pace.due(waiting) == due
+    assert pace.overdue(waiting) == (waiting > 0 and since_first >= 1.0)
 
 
 def test_a_config_with_few_events_keeps_its_number() -> None:
