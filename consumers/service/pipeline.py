@@ -102,7 +102,7 @@ class Pipeline(Checkpointed):
             if stopping():
                 break
         self._share()  # 8 share
-        self._network_step_if_overdue()  # 5 learn: events that wait for the network, if no batch came
+        self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
         if not batches:
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
@@ -149,8 +149,10 @@ class Pipeline(Checkpointed):
         if self.checkpointer is not None:
             self.checkpointer.purge_older()
 
-    def _network_step_if_overdue(self) -> None:
-        if self._pace.overdue(self.arms.full.waiting):
+    def _network_step_if_due(self) -> None:
+        # The process that trains for all shards has no batches beside which to take a step.
+        due = self._pace.overdue if self.sharing is None else self._pace.due
+        if due(self.arms.full.waiting):
             with self.metrics.stage_seconds.labels("network").time():
                 self.arms.end_batch()
             self._pace.stepped()
