@@ -39,6 +39,7 @@ def test_checkpoints_with_increments(tmp_path: Path) -> None:
     world = World(checkpointer=checkpointer)
 
     def save() -> None:
+        checkpointer.poll(wait=True)  # an earlier one may still be on its way
         world.pipeline.step()
         checkpointer.poll(wait=True)
 
@@ -50,7 +51,6 @@ def test_checkpoints_with_increments(tmp_path: Path) -> None:
     assert [p for p in naming_the_user(tmp_path) if p.name == "increment.msgpack"]
     world.put(forget(MARK, START + 1000 * len(world.records)), *(event(n, f"v{n}") for n in range(8)))
     world.run()
-    checkpointer.poll(wait=True)  # an earlier one may still be on its way
     save()
     assert naming_the_user(tmp_path)
     assert wait_for_compaction(checkpointer) == 0
