@@ -91,9 +91,10 @@ class ArmComparison(Checkpointed):
         """
         most = self.full.most_events
         if len(events) > most:
-            parts = [events[start : start + most] for start in range(0, len(events), most)]
             return [
-                notice for n, part in enumerate(parts) for notice in self.learn(part, known, step and n == 0)
+                notice
+                for start in range(0, len(events), most)
+                for notice in self.learn(events[start : start + most], known, step and start == 0)
             ]
         facts = self.latest = self.full.learn(events, known, step)
         domain = facts.done.domain

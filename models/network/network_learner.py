@@ -27,7 +27,7 @@ from models.transfer.strategies import Judged
 class NetworkLearner(NetworkReader):
     """The network with its trainer, item rows, replay buffer and random draws.
 
-    Call `context(user)` before each event is learned, and give `learn` the contexts of a micro-batch. Scoring draws no
+    Call `context(user)` before each event is learned, and give `begin` the contexts of a micro-batch. Scoring draws no
     random numbers and changes only a cache.
     """
 
@@ -49,10 +49,6 @@ class NetworkLearner(NetworkReader):
         self._rng = np.random.default_rng(config.seed)
 
     # --- learning ---------------------------------------------------------------------------------
-
-    def learn(self, *events: Any) -> float:
-        """Learn a micro-batch at once. Return the mean loss. events: as `begin` takes them."""
-        return self.begin(*events)()
 
     def begin(
         self,

@@ -61,15 +61,11 @@ class NetworkTrainer(NetworkWeights):
         self._optimizer = torch.optim.Adam(self.dense.values(), lr=config.dense_rate, fused=True)
         self._items = items
 
-    def train(self, batch: Events, layout: BatchLayout) -> float:
-        """Take one step. Return the loss, nan if the step was skipped.
-
-        batch: the new events. layout: these events and those of the replay.
-        """
-        return self.descend(batch, self.gradients(layout))
-
     def gradients(self, layout: BatchLayout) -> Gradients:
-        """Compute a step's gradients. It changes nothing that is learned, so others may read the network meanwhile."""
+        """Compute a step's gradients. It changes nothing that is learned, so others may read the network meanwhile.
+
+        layout: the new events and those of the replay.
+        """
         forward = BatchForward(layout, self.network, self._items)
         choice, rating = forward.choice(), forward.rating()
         loss = self._loss(layout, forward, choice, rating)

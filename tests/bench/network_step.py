@@ -87,7 +87,7 @@ def learned(network: NetworkLearner, events: Stream, size: int) -> Cost:
             recent.append(network.context(int(user)))
             network.history.add(int(user), int(domain), int(item), float(at))
         begun = time.process_time()
-        network.learn(*part, np.stack(recent))
+        network.begin(*part, np.stack(recent))()
         if 2 * (start + size) > len(events.user):
             seconds.append(time.process_time() - begun)
         else:

@@ -198,8 +198,7 @@ def test_threads_change_no_bit(beside: bool) -> None:
     """One thread and two lead to the same predictions, ranks, lists and last state, in batches of 64."""
     one, two = learner(threads=1), learner(threads=2)
     told = [
-        [(f.rank.tolist(), f.prediction.tolist()) for f in feed(model, 0, 512, 64, beside)]
-        for model in (one, two)
+        [(f.rank.tolist(), f.prediction.tolist()) for f in feed(x, 0, 512, 64, beside)] for x in (one, two)
     ]
     np.testing.assert_equal(told[0], told[1])
     assert (one.ranker.workers.threads, two.ranker.workers.threads) == (1, 2)

@@ -15,8 +15,8 @@ from models.settings import LearningSettings
 from models.text.encoder import load_encoder
 from models.threads import use_one_thread
 
-NETWORK_EVENTS = 1024
-"""Events after which the network takes a step, as `intake.network_events`."""
+NETWORK_EVENTS = IntakeConfig().network_events
+"""Events after which the network takes a step by default."""
 TEXTS_AT_ONCE = 1_024
 
 

@@ -8,7 +8,7 @@ from consumers.service.stages.microbatch import LIVE_EVENTS
 
 LATE_SECONDS = 0.1
 """Seconds. A record that is learned this long after it was written has waited behind others."""
-BUSY_EVENTS = 2 * LIVE_EVENTS
+MANY_RECORDS = 2 * LIVE_EVENTS
 """Records of a batch from a busy stream: while it was learned, more came than the next batch waits for."""
 QUIET_SECONDS = 0.1
 """Seconds without a batch after which a stream is no longer busy."""
@@ -40,7 +40,7 @@ class ListBudget:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
-        self._many, self._learned_at = records >= BUSY_EVENTS, self._clock()
+        self._many, self._learned_at = records >= MANY_RECORDS, self._clock()
 
     @property
     def patience(self) -> float:

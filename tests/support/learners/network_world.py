@@ -62,4 +62,4 @@ class World:
         return domain, user, item, residual, times, np.stack(recent)
 
     def learn(self, steps: int, **kw: Any) -> list[float]:
-        return [self.learner.learn(*self.batch(**kw)) for _ in range(steps)]
+        return [self.learner.begin(*self.batch(**kw))() for _ in range(steps)]

@@ -6,8 +6,8 @@ import pytest
 
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
-    BUSY_EVENTS,
     LATE_SECONDS,
+    MANY_RECORDS,
     OVERDUE_SHARE,
     OVERDUE_SLICE_SECONDS,
     QUIET_SECONDS,
@@ -26,7 +26,7 @@ BATCH, FEW, WITHIN = 256, 16, 1.0
         (FEW, 0.4, 0.0, 0, SLICE_SECONDS),  # nothing waits
         (FEW, 0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
         (FEW, 0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
-        (BUSY_EVENTS, 0.4, 0.0, 0, SHARE * 0.4),  # a busy stream
+        (MANY_RECORDS, 0.4, 0.0, 0, SHARE * 0.4),  # a busy stream
         (FEW, 0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
     ],
 )
@@ -40,7 +40,7 @@ def test_a_stream_stays_busy_for_a_moment() -> None:
     """Lists do not fill each gap between two batches, because the next records would wait for them."""
     clock = Clock()
     lists = ListBudget(BATCH, WITHIN, clock)
-    lists.learned(BUSY_EVENTS, 0.4, 0.0)
+    lists.learned(MANY_RECORDS, 0.4, 0.0)
     lists.take(0, overdue=False)
     clock.now += 0.9 * QUIET_SECONDS
     assert lists.take(0, overdue=False) == 0.0

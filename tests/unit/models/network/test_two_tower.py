@@ -120,7 +120,7 @@ def test_resume_is_bit_for_bit() -> None:
     same_state(world.learner.state(), twin.state())
     for _ in range(50):
         batch = world.batch()
-        assert world.learner.learn(*batch) == twin.learn(*batch)
+        assert world.learner.begin(*batch)() == twin.begin(*batch)()
     same_state(world.learner.state(), twin.state())
     np.testing.assert_array_equal(world.learner.affinity(1, [1, 2]), twin.affinity(1, [1, 2]))
 
@@ -154,7 +154,7 @@ def test_a_non_finite_loss_is_skipped_and_counted() -> None:
     with torch.no_grad():
         world.learner.trainer.network.user_bias[0] = np.inf
     broken = {k: v.clone() for k, v in world.learner.trainer.network.state_dict().items()}
-    assert np.isnan(world.learner.learn(*world.batch()))
+    assert np.isnan(world.learner.begin(*world.batch())())
     assert (world.learner.skipped, world.learner.steps) == (1, 3)
     for name, value in world.learner.trainer.network.state_dict().items():
         assert torch.equal(value, broken[name])
@@ -166,7 +166,7 @@ def test_a_non_finite_residual_counts_as_a_click() -> None:
     world = World()
     domain, user, item, residual, time, recent = world.batch()
     residual[:] = np.inf
-    assert np.isfinite(world.learner.learn(domain, user, item, residual, time, recent))
+    assert np.isfinite(world.learner.begin(domain, user, item, residual, time, recent)())
 
 
 def test_clicks_alone_leave_the_rating_head_untouched() -> None:
@@ -197,7 +197,7 @@ def test_every_strategy_learns_and_resumes(strategy: Strategy) -> None:
     twin.load(world.learner.state())
     for _ in range(6):
         batch = world.batch()
-        assert world.learner.learn(*batch) == twin.learn(*batch)
+        assert world.learner.begin(*batch)() == twin.begin(*batch)()
     same_state(world.learner.state(), twin.state())
 
 
@@ -215,11 +215,11 @@ def test_losses_are_from_before_learning() -> None:
     """A batch that is learned twice has a loss for each event, the second time a lower one."""
     world = World(item_rate=0.5)
     batch = world.batch()
-    world.learner.learn(*batch)
+    world.learner.begin(*batch)()
     before = world.learner.trainer.event_losses.copy()
     assert before.shape == (32,)
     for _ in range(10):
-        world.learner.learn(*batch)
+        world.learner.begin(*batch)()
     assert world.learner.trainer.event_losses.mean() < before.mean()
 
 
@@ -274,9 +274,9 @@ def test_many_waiting_events_are_learned_in_several_steps() -> None:
     """A young network takes steps of 256, an older one larger ones; every event is learned once."""
     world = World()
     batch = world.batch(1_100)
-    assert np.isfinite(world.learner.learn(*batch))
+    assert np.isfinite(world.learner.begin(*batch)())
     assert world.learner.steps == 4
     assert world.learner.buffer.added == world.learner.trainer.adapter.events.sum() == 1_100
     world.learner.trainer.adapter.events[:] = 100_000
-    assert np.isfinite(world.learner.learn(*world.batch(1_100)))
+    assert np.isfinite(world.learner.begin(*world.batch(1_100))())
     assert world.learner.steps == 5

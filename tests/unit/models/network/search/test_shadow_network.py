@@ -69,7 +69,7 @@ def test_the_better_shadow_takes_over(monkeypatch: pytest.MonkeyPatch, resumed: 
         batch = w.batch()
         for one in (learner, twin):
             one.trainer.kappa[1] = 7.0 + n
-            one.learn(*batch)
+            one.begin(*batch)()
             one.drop_user(n)
             one.drop_item(1, 2 * n)
             one.touch_item(0, 3)
@@ -84,7 +84,7 @@ def test_the_better_shadow_takes_over(monkeypatch: pytest.MonkeyPatch, resumed: 
     monkeypatch.setattr(Trial, "verdict", lambda _self: "better")
     batch = w.batch()
     for one in (learner, twin):
-        one.learn(*batch)
+        one.begin(*batch)()
     assert search_of(learner).shadow is None
     assert learner.strategy[trial.target] == trial.candidate
     assert learner.trainer.kappa[1] == 12.0
@@ -122,7 +122,7 @@ def test_what_the_champion_skips_the_shadow_skips() -> None:
     learner = w.learner
     shadow = shadow_of(learner)
     domain, user, item, residual, time, recent = w.batch()
-    assert np.isnan(learner.learn(domain, user, item, np.full_like(residual, 1e30), time, recent))
+    assert np.isnan(learner.begin(domain, user, item, np.full_like(residual, 1e30), time, recent)())
     assert shadow_of(learner) is shadow
     assert (learner.steps, shadow.trainer.steps) == (2, 2)
     w.learn(1)

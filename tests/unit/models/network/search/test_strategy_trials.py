@@ -32,8 +32,8 @@ class Tried:
         for _ in range(steps):
             batch = Events(*self.world.batch())
             layout = self.world.learner._draw(batch)
-            self.champion.train(batch, layout)
-            self.shadow.train(batch, layout)
+            for trainer in (self.champion, self.shadow):
+                trainer.descend(batch, trainer.gradients(layout))
 
     def gap(self, of: NetworkTrainer) -> float:
         """Return the distance of the target's layers from its sources'."""
