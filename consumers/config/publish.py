@@ -10,7 +10,7 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     interval_ms: float = 50.0
     """Longest time between two rounds of publishing, in ms. Each micro-batch has its own round, as long as records
-    are learned as soon as they come."""
+    are learned as soon as they come. While records are learned seconds late, rounds come up to a second apart."""
     top: int = 50
     """Items on a list."""
     explain_top: int = 10

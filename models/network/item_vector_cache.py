@@ -15,7 +15,7 @@ from models.tables.catalogue import Catalogue
 from models.text.inverted_lists import VectorIndex
 from models.text.nearest import Lists
 
-REFRESH_ROWS = 8
+REFRESH_ROWS = 2
 """Rows of a domain that are computed again for each learned event, on average. This bounds the cost of an event."""
 
 

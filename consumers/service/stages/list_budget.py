@@ -18,6 +18,8 @@ SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
 """The budget of a round if no records wait: the next one should be learned soon. The second is for overdue lists."""
 BACKLOG_SECONDS = 30.0
 """If records are learned late, lists may wait as long as those records did, but not longer than this."""
+LATE_SHARE, LATE_ROUND_SECONDS = 0.1, 1.0
+"""If records are learned late, the next round may come after this share of their age, but not later than this."""
 
 
 class ListBudget:
@@ -49,6 +51,13 @@ class ListBudget:
         A backlog is drained before its lists are made: they would be old again before anybody looks.
         """
         return max(self._within, min(self._age, BACKLOG_SECONDS))
+
+    def interval(self, usual: float) -> float:
+        """Return the time between two rounds, at least `usual`.
+
+        In a backlog it is longer: a user or an item that is touched several times between two rounds is written once.
+        """
+        return max(usual, min(LATE_SHARE * self._age, LATE_ROUND_SECONDS))
 
     @property
     def prompt(self) -> bool:

@@ -37,7 +37,7 @@ class PublishParts(NamedTuple):
 
 
 class PublishStage:
-    """Hands writes to the publisher, at least every `publish.interval_ms`. One thread calls it."""
+    """Hands writes to the publisher, every `publish.interval_ms` or, of a backlog, less often. One thread calls it."""
 
     def __init__(self, settings: Settings, parts: PublishParts, clock: Callable[[], float]) -> None:
         """clock: seconds."""
@@ -64,7 +64,8 @@ class PublishStage:
         """
         queue = self.parts.queue
         idle = spare > 0 and queue.lists() > 0 and not self.budget.busy
-        if idle or self.budget.prompt or self._clock() - self._published_at >= self._interval:
+        due = self._published_at + self.budget.interval(self._interval)
+        if idle or self.budget.prompt or self._clock() >= due:
             queue.let_lists_wait(self.budget.patience)
             budget = self.budget.take(waiting, queue.overdue())
             self.publish(min(budget, spare) if waiting and spare > 0 else budget)

@@ -6,7 +6,9 @@ import pytest
 
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
+    LATE_ROUND_SECONDS,
     LATE_SECONDS,
+    LATE_SHARE,
     MANY_RECORDS,
     OVERDUE_SHARE,
     OVERDUE_SLICE_SECONDS,
@@ -88,3 +90,20 @@ def test_lists_wait_as_long_as_records_did(age: float, patience: float) -> None:
     lists = ListBudget(BATCH, WITHIN, Clock())
     lists.learned(FEW, 0.1, age)
     assert lists.patience == patience
+
+
+@pytest.mark.parametrize(
+    ("age", "interval"),
+    [
+        (0.0, 0.05),
+        (0.1, 0.05),  # a moment late: nobody should wait longer for that
+        (2.0, 2.0 * LATE_SHARE),
+        (3600.0, LATE_ROUND_SECONDS),
+    ],
+)
+def test_rounds_of_a_backlog_come_less_often(age: float, interval: float) -> None:
+    lists = ListBudget(BATCH, WITHIN, Clock())
+    lists.learned(BATCH, 0.04, age)
+    assert lists.interval(0.05) == pytest.approx(interval)
+    lists.learned(FEW, 0.04, 0.0)  # no other record waits any more
+    assert lists.interval(0.05) == 0.05
