@@ -121,6 +121,8 @@ class NoLetters:
 class NoTexts:
     """An `Encoding` without texts: vectors are put into the learners at once."""
 
+    beside = False
+
     def submit(self, key: Key, text: str) -> None: ...
 
     def drain(self) -> tuple[Vectors, bool]:

@@ -104,6 +104,7 @@ class Pipeline(Checkpointed):
         self._share()  # 8 share
         self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
         if not batches:
+            self._take_texts()
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()
@@ -135,7 +136,8 @@ class Pipeline(Checkpointed):
 
     def _take_texts(self) -> None:
         vectors, idle = self.encoding.drain()
-        self.arms.put_text_vectors(vectors, idle and self.source.items_read())
+        idle = idle and self.source.items_read()
+        self.arms.put_text_vectors(vectors, idle, beside=self.encoding.beside)
 
     def _note_learned(self) -> None:
         """Tell the log what is learned, and handle topics of items that are read anew."""

@@ -23,7 +23,12 @@ log = structlog.get_logger()
 
 
 class Encoding(Protocol):
-    """Takes texts and returns vectors some time later. A newer text of an item replaces an older one."""
+    """Takes texts and returns vectors some time later. A newer text of an item replaces an older one.
+
+    beside: whether it encodes while events are learned. If so, a fit on the vectors goes on beside learning, too.
+    """
+
+    beside: bool
 
     def submit(self, key: Key, text: str) -> None:
         """Add a text, unless it is pending already. An empty text cancels the pending one."""
@@ -57,6 +62,8 @@ class ThreadEncoding:
     The turns matter: the projection is fitted on the first few thousand vectors and should see every domain.
     An encoder that is away is asked again and again. Its texts wait, and `problem` says why.
     """
+
+    beside = True
 
     def __init__(self, encoder: TextEncoder, failed: Callable[[], object] = lambda: None) -> None:
         """failed: is called after each failure of the encoder."""

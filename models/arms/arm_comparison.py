@@ -27,6 +27,7 @@ from models.settings import ARMS, SINGLE, Arm, LearningSettings
 from models.sharing.shared_facts import Bias
 from models.state.tracked_tables import Checkpointed
 from models.tables.id_table import IdTable
+from models.text.projection import Vectors
 
 
 class Serving(NamedTuple):
@@ -178,9 +179,9 @@ class ArmComparison(Checkpointed):
         """Return the ids of the domain's items that the stream has."""
         return self.full.catalogues[self.full.index[domain]].of_stream()
 
-    def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
+    def put_text_vectors(self, vectors: Vectors, idle: bool, beside: bool = False) -> None:
         """Take in raw text vectors by domain and item id; see `Learner.put_text_vectors`."""
-        self.full.put_text_vectors(vectors, idle)
+        self.full.put_text_vectors(vectors, idle, beside)
 
     def serving(self, user: str | None, domain: str) -> Serving:
         """Return who makes this user's list (None or unknown: a new one's): what is followed for users like them."""

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.experiments.experiment import Experiment
 from models.experiments.totals import ExperimentTotals
@@ -40,6 +39,7 @@ from models.tables.catalogue import Catalogue
 from models.tables.event_rings import Done
 from models.tables.id_table import IdTable
 from models.tables.user_history import History
+from models.text.projection import Array, Vectors
 from models.threads import Workers, nothing
 
 VECTOR_DIM = 64
@@ -128,9 +128,9 @@ class Learner(Checkpointed):
         """Return the item's row, None if it has none."""
         return self.catalogues[self.index[domain_name]].ids.get(item_id)
 
-    def put_text_vectors(self, vectors: dict[tuple[str, str], NDArray[np.float32]], idle: bool) -> None:
-        """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
-        self.intake.put_text_vectors(vectors, idle)
+    def put_text_vectors(self, vectors: Vectors, idle: bool, beside: bool = False) -> None:
+        """Take in raw text vectors, (width,), by domain and item id; see `ItemIntake.put_text_vectors`."""
+        self.intake.put_text_vectors(vectors, idle, beside)
 
     def forget_user(self, user_id: str) -> int | None:
         """Erase the user from every table; shared weights keep what they learned. Return the freed row, or None."""
@@ -280,7 +280,7 @@ class Learner(Checkpointed):
         """Return what ranks a domain at its present time. only, target_only: see `recommend`."""
         return Lister(self.scorer, self.shown.lists, domain, self.newest[domain], only, target_only)
 
-    def user_vectors(self, users: Sequence[str]) -> NDArray[np.float32]:
+    def user_vectors(self, users: Sequence[str]) -> Array:
         """Return the users' vectors, (len(users), network dim). An unknown id has that of a new user."""
         return self.network.user_vectors([self.users.get(u) for u in users])
 

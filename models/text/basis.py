@@ -103,6 +103,18 @@ class TextBasis(Checkpointed):
             self.claims[name].texts, self.claims[name].columns = len(raw), self.used.tolist()
         self._written.everything()
 
+    def copy(self) -> TextBasis:
+        """Return a basis with the same columns that may be fitted while this one is used."""
+        copied = TextBasis(self.dim, self.leading, self.domains)
+        copied.mean, copied._columns = self.mean, self._columns.copy()
+        copied.claims = {name: msgspec.structs.replace(claim) for name, claim in self.claims.items()}
+        return copied
+
+    def take_up(self, grown: TextBasis) -> None:
+        """Replace columns and claims by those of a fitted copy."""
+        self.mean, self._columns, self.claims = grown.mean, grown._columns, grown.claims
+        self._written.everything()
+
     def project(self, domain: str, raw: Array) -> Array:
         """Return the (n, dim) projections of (n, D) raw vectors. A domain without a fit uses every column."""
         assert self.mean is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +26,37 @@ NAMED_SCALE = 0.5
 Key = tuple[str, str]
 """Domain and item id."""
 Array = NDArray[np.float32]
+Vectors = dict[Key, Array]
+"""Vectors by domain and item id."""
+
+
+class Fit(NamedTuple):
+    """A fit that was begun.
+
+    new: by domain, the raw vectors that came since the fit before. due: the domains that it adds columns for.
+    """
+
+    new: dict[str, int]
+    due: frozenset[str]
+    grown: Future[TextBasis]
 
 
 class Projection(Checkpointed):
     """Projects on a `TextBasis`, and keeps the raw vectors that it may still be fitted on.
 
     A domain's raw vectors wait until it has enough texts: at most `FIT_ITEMS` new ones of all domains, and
-    `SETTLED_TEXTS` for each domain. At each fit the waiting ones get new coordinates; the others stay.
+    `SETTLED_TEXTS` for each domain. At each fit the waiting ones get new coordinates; the others stay. A fit on
+    thousands of texts takes about a second, so it may go on beside learning. One that has not ended is not part of the
+    state: it begins anew after a restart.
     """
 
     def __init__(self, dim: int, leading: int, domains: Sequence[str]) -> None:
         self.dim = dim
         self.basis = TextBasis(dim, leading, domains)
-        self._waiting: dict[Key, Array] = {}
+        self._waiting: Vectors = {}
         self._new: dict[str, int] = {}
         """By domain, its raw vectors that came after the last fit and after the last pause of the encoder."""
+        self._fit: Fit | None = None
         self._width = 0
         self._written = DirtyKeys()
         self.follows = False
@@ -49,12 +67,18 @@ class Projection(Checkpointed):
         """The width of the raw vectors, 0 before the first."""
         return self._width
 
-    def take(self, raw: dict[Key, Array], idle: bool) -> dict[Key, Array]:
+    @property
+    def fits(self) -> bool:
+        """Whether a fit was begun whose result is not in use yet."""
+        return self._fit is not None
+
+    def take(self, raw: Vectors, idle: bool, beside: bool = False) -> Vectors:
         """Add raw vectors by key; return all item vectors that are new or changed.
 
-        idle: the encoder has no more texts for now.
+        idle: the encoder has no more texts for now. beside: a fit goes on in a thread of its own, and a later call
+        returns what it changes.
         """
-        projected: dict[Key, Array] = {}
+        projected: Vectors = {}
         for key, vector in raw.items():
             claim = self.basis.claims.get(key[0])
             if claim is None or not claim.settled:
@@ -63,11 +87,13 @@ class Projection(Checkpointed):
                 projected[key] = self.basis.project(key[0], vector[None])[0]
         if self.follows:
             self._new = {}
-        elif self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
-            projected |= self._fit()
+        elif self._fit is None and self._new and (idle or sum(self._new.values()) >= FIT_ITEMS):
+            self._fit = self._begin(beside)
+        if self._fit is not None and (self._fit.grown.done() or not beside):
+            projected |= self._end(self._fit)
         return projected
 
-    def follow(self, basis: dict[str, Any]) -> dict[Key, Array]:
+    def follow(self, basis: dict[str, Any]) -> Vectors:
         """Use the basis of another process, as `TextBasis.live` gives it; return all item vectors that are changed.
 
         Raises ValueError for one that is not the present basis with more columns: other texts were projected on that.
@@ -76,7 +102,7 @@ class Projection(Checkpointed):
             raise ValueError("its texts are projected on another basis than those of the items here")
         before = self.basis.claims
         self.basis.load(basis)
-        changed, projected = list[Key](), dict[Key, Array]()
+        changed, projected = list[Key](), Vectors()
         for key in self._waiting:
             claim = self.basis.claims.get(key[0])
             if claim is None or claim != before.get(key[0]):
@@ -101,26 +127,41 @@ class Projection(Checkpointed):
         self._new[key[0]] = self._new.get(key[0], 0) + 1
         self._written.add(flat(key))
 
-    def _fit(self) -> dict[Key, Array]:
-        basis = self.basis
-        waiting: dict[str, dict[Key, Array]] = {name: {} for name in self._new}
-        self._new = {}
+    def _begin(self, beside: bool) -> Fit:
+        """Begin a fit on what waits. The basis stays as it is until the end."""
+        waiting: dict[str, list[Array]] = {name: [] for name in self._new}
+        for (name, _), vector in self._waiting.items():
+            if name in waiting:
+                waiting[name].append(vector)
+        due = {
+            name: texts
+            for name, texts in waiting.items()
+            if len(texts) >= FIT_FIRST and self.basis.due(name, len(texts))
+        }
+        grow = partial(grown_basis, self.basis, due)
+        return Fit(dict(self._new), frozenset(due), _future(grow, beside and bool(due)))
+
+    def _end(self, fit: Fit) -> Vectors:
+        """Use the basis of a fit, and return the item vectors that it changes, also of texts that came meanwhile."""
+        basis, self._fit = self.basis, None
+        if fit.due:
+            basis.take_up(fit.grown.result())
+        waiting: dict[str, Vectors] = {name: {} for name in fit.new}
         for key, vector in self._waiting.items():
             if key[0] in waiting:
                 waiting[key[0]][key] = vector
-        raw = {name: np.stack(list(held.values())) for name, held in waiting.items() if held}
-        due = {n: texts for n, texts in raw.items() if len(texts) >= FIT_FIRST and basis.due(n, len(texts))}
-        if due:
-            basis.fit(due)
-        projected: dict[Key, Array] = {}
-        for name, texts in raw.items():
+        projected: Vectors = {}
+        for name, texts in waiting.items():
+            self._new[name] -= fit.new[name]
             claim = basis.claims.get(name)
-            if basis.mean is None or (name not in due and claim is not None):
+            if basis.mean is None or not texts or (name not in fit.due and claim is not None):
                 continue  # a domain with a claim was projected when its vectors came
-            projected |= zip(waiting[name], basis.project(name, texts), strict=True)
+            projected |= zip(texts, basis.project(name, np.stack(list(texts.values()))), strict=True)
             if claim is not None and claim.settled:
-                for key in waiting[name]:
+                self._new[name] = 0
+                for key in texts:
                     self.drop(key)
+        self._new = {name: count for name, count in self._new.items() if count}
         return projected
 
     def project_named(self, vectors: dict[str, tuple[float, ...]]) -> Array | None:
@@ -156,6 +197,7 @@ class Projection(Checkpointed):
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
+        self._fit = None
         if "basis" in state:
             self.basis.load(state["basis"])
             self._new, self._width = dict(state["new"]), int(state["width"])
@@ -170,6 +212,27 @@ class Projection(Checkpointed):
                 self.basis.load_frozen(state["mean"], state["components"])
         self._waiting = dict(zip(keys, rows, strict=True))
         self._written.everything()
+
+
+def grown_basis(basis: TextBasis, texts: dict[str, list[Array]]) -> TextBasis:
+    """Return a copy of the basis with more columns, for these waiting raw vectors, (D,) each, by domain."""
+    if not texts:
+        return basis
+    grown = basis.copy()
+    grown.fit({name: np.stack(vectors) for name, vectors in texts.items()})
+    return grown
+
+
+def _future(task: Callable[[], TextBasis], beside: bool) -> Future[TextBasis]:
+    """Run a task in a thread of its own, or at once."""
+    if beside:
+        thread = ThreadPoolExecutor(1, "text-fit")
+        future = thread.submit(task)
+        thread.shutdown(wait=False)  # it ends with the task
+        return future
+    done = Future[TextBasis]()
+    done.set_result(task())
+    return done
 
 
 def flat(key: Key) -> str:

@@ -135,6 +135,8 @@ class ListSink(NoLetters):
 class SyncEncoding:
     """Encodes when it is drained, so that the result does not depend on a thread."""
 
+    beside = False
+
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self.waiting: dict[Key, str] = {}

@@ -12,8 +12,9 @@ MANY_RECORDS = 2 * LIVE_EVENTS
 """Records of a batch from a busy stream: while it was learned, more came than the next batch waits for."""
 QUIET_SECONDS = 0.1
 """Seconds without a batch after which a stream is no longer busy."""
-SHARE, OVERDUE_SHARE = 0.125, 0.25
-"""While records wait, lists take at most this part of the time that learning takes. The second is for overdue lists."""
+SHARE, OVERDUE_SHARE, BACKLOG_SHARE = 0.125, 0.25, 0.03
+"""While records wait, lists take at most this part of the time that learning takes. The second is for overdue lists,
+the third for a backlog whose records are later than a list may be."""
 SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
 """The budget of a round if no records wait: the next one should be learned soon. The second is for overdue lists."""
 BACKLOG_SECONDS = 30.0
@@ -25,11 +26,12 @@ LATE_SHARE, LATE_ROUND_SECONDS = 0.1, 1.0
 class ListBudget:
     """A budget for each round of publishing. Times are seconds.
 
-    A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that learning
-    took since the last round, or for a quarter if a list has waited for too long. Records wait if at least
-    `batch_events` of them are in the process, or if the stream is `busy`: then others wait in the log, where they are
-    not counted. Lists are made some together, so a round may take longer than its budget. While records wait, the next
-    rounds have that much less. They pay for the last quiet round, too.
+    A round makes lists for some milliseconds. While records wait, it makes them for an eighth of the time that
+    learning took since the last round, or for a quarter if a list has waited for too long. In a backlog it makes
+    few, because they would be old again before anybody looks. Records wait if at least `batch_events` of them are
+    in the process, or if the stream is `busy`: then others wait in the log, where they are not counted. Lists are
+    made some together, so a round may take longer than its budget. While records wait, the next rounds have that
+    much less. They pay for the last quiet round, too.
     """
 
     def __init__(self, batch_events: int, within: float, clock: Callable[[], float]) -> None:
@@ -84,7 +86,8 @@ class ListBudget:
         if not wait:
             self._left = 0.0
             return OVERDUE_SLICE_SECONDS if overdue else SLICE_SECONDS
-        self._left = min(self._left, 0.0) + (OVERDUE_SHARE if overdue else SHARE) * learning
+        share = OVERDUE_SHARE if overdue else BACKLOG_SHARE if self._age > self._within else SHARE
+        self._left = min(self._left, 0.0) + share * learning
         return self._left
 
     def took(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from models.schema import Item
 from models.state.dirty_keys import DirtyKeys
 from models.state.tracked_tables import Checkpointed, Named
 from models.tables.catalogue import Catalogue, words_hash
-from models.text.projection import Key, Projection, flat, unflat
+from models.text.projection import Key, Projection, Vectors, flat, unflat
 
 Vector = NDArray[np.float32]
 
@@ -77,14 +77,17 @@ class ItemIntake(Checkpointed):
         self._put_vector(domain, row, item.item_id, named, self._text(domain, row) if words else None)
         return bool(words) and words != catalogue.encoded[row]
 
-    def put_text_vectors(self, vectors: dict[Key, Vector], idle: bool) -> None:
-        """Take in raw text vectors, (width,), by domain and item id. idle: the encoder has no more texts for now."""
+    def put_text_vectors(self, vectors: Vectors, idle: bool, beside: bool = False) -> None:
+        """Take in raw text vectors, (width,), by domain and item id.
+
+        idle: the encoder has no more texts for now. beside: see `Projection.take`.
+        """
         known = {key: raw for key, raw in vectors.items() if self._row(key) is not None}
         for key in known:
             catalogue, row = self.catalogues[self.index[key[0]]], self._row(key)
             catalogue.encoded[row] = catalogue.words[row]
             catalogue.ids.written.add(row)
-        self._put_texts(self.projection.take(known, idle))
+        self._put_texts(self.projection.take(known, idle, beside))
 
     def follow_basis(self, basis: dict[str, Any]) -> None:
         """Project texts as another process does; see `Projection.follow`."""

@@ -6,6 +6,7 @@ import pytest
 
 from consumers.service.stages.list_budget import (
     BACKLOG_SECONDS,
+    BACKLOG_SHARE,
     LATE_ROUND_SECONDS,
     LATE_SECONDS,
     LATE_SHARE,
@@ -28,6 +29,7 @@ BATCH, FEW, WITHIN = 256, 16, 1.0
         (FEW, 0.4, 0.0, 0, SLICE_SECONDS),  # nothing waits
         (FEW, 0.4, 0.0, BATCH, SHARE * 0.4),  # records wait in the process
         (FEW, 0.4, 2 * LATE_SECONDS, 0, SHARE * 0.4),  # records wait in the log
+        (FEW, 0.4, 2 * WITHIN, 0, BACKLOG_SHARE * 0.4),  # a backlog
         (MANY_RECORDS, 0.4, 0.0, 0, SHARE * 0.4),  # a busy stream
         (FEW, 0.0, 2 * LATE_SECONDS, 0, SLICE_SECONDS),  # nothing was learned: the stream is quiet
     ],
