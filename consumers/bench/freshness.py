@@ -1,15 +1,17 @@
 """Measure a contestant: a `crosscurrent run` process that learns a steady stream, and how soon it is readable.
 
-Fields of the task: `rate`, `seconds`, `users`, `items`, `bootstrap`, `prefix`. It starts a store of its own. The
-service measures the time from each Kafka record to the acknowledged write of its user. A watcher sees in the store when
-the lists of some events are there.
+Fields of the task: `rate`, `impressions`, `seconds`, `users`, `items`, `bootstrap`, `prefix`. It starts a store of its
+own. The service measures the time from each Kafka record to the acknowledged write of its user. A watcher sees in the
+store when the lists of some events are there.
 """
 
 from __future__ import annotations
 
+import random
 import tempfile
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -25,6 +27,7 @@ from consumers.bench.parts.task import Task, answer
 from consumers.bench.parts.topics import Topics
 from consumers.datasets.record import Sent
 from consumers.demo.embedded_servers import Store
+from consumers.events.rules import IMPRESSION
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.simulator.event_stream import Simulator
@@ -35,6 +38,8 @@ WATCHED_A_SECOND = 50
 GRACE = 0.5
 """Share of the time for which lists that are missing at the end are still awaited."""
 HISTOGRAM = "freshness_seconds"
+SHOWN = 20
+"""Items of an impression."""
 
 
 def measure(task: Task) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def _watched(service: ServiceProcess, events: Iterable[Sent], task: Task) -> dic
     judged_from = begun + WARM_UP * task.seconds
     watch.start()
     some = islice(events, int(task.rate * task.seconds))
-    feed = threading.Thread(target=_send, args=(_seen(some, watch, judged_from, task), task))
+    feed = threading.Thread(target=_send, args=(shown_before(_seen(some, watch, judged_from, task), task), task))
     feed.start()
     time.sleep(max(0.0, judged_from - time.monotonic()))
     before, at = service.metrics(), time.monotonic()
@@ -85,7 +90,29 @@ def _watched(service: ServiceProcess, events: Iterable[Sent], task: Task) -> dic
 
 def _send(events: Iterable[Sent], task: Task) -> None:
     with make_producer({"bootstrap_servers": task.bootstrap}, live=True) as producer:
-        send(events, producer, Topics(task.prefix).of, rate=task.rate)
+        send(events, producer, Topics(task.prefix).of, rate=task.rate + task.impressions)
+
+
+def shown_before(events: Iterable[Sent], task: Task) -> Iterator[Sent]:
+    """Before some of the events, yield an impression for their user that shows the event's item among others."""
+    rng, due = random.Random(0), 0.0
+    latest: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=10 * SHOWN))
+    for number, event in enumerate(events):
+        assert event.value is not None
+        item = msgspec.json.decode(event.value)["item_id"]
+        others = [one for one in dict.fromkeys(latest[event.domain]) if one != item]
+        due += task.impressions / task.rate
+        if due >= 1 and len(others) >= SHOWN - 1:
+            due -= 1
+            items = rng.sample(others, SHOWN - 1)
+            items.insert(rng.randrange(SHOWN), item)
+            shown = {
+                "type": IMPRESSION, "user_id": event.key.decode(), "items": items, "event_id": f"s{number}",
+                "timestamp": event.timestamp,
+            }  # fmt: skip
+            yield msgspec.structs.replace(event, value=msgspec.json.encode(shown))
+        latest[event.domain].append(item)
+        yield event
 
 
 def _seen(events: Iterable[Sent], watch: ListWatch, since: float, task: Task) -> Iterator[Sent]:

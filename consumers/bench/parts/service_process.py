@@ -83,24 +83,24 @@ class ServiceProcess:
         if task.registry:
             tables["schema_registry"] = {"url": task.registry}
         self.config = write_config(folder, tables, kinds)
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         words = ["-m", "consumers.cli", self._role.command, "--config", str(self.config)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([sys.executable, *words], stdout=log, stderr=log)  # noqa: S603
+            self.process = subprocess.Popen([sys.executable, *words], stdout=log, stderr=log)  # noqa: S603
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM if error is None else signal.SIGKILL)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM if error is None else signal.SIGKILL)
         try:
-            self._process.wait(STOP_SECONDS)
+            self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def metrics(self) -> Metrics:
         """Return the present metrics, once the service answers. Raises RuntimeError if it does not."""
@@ -129,7 +129,7 @@ class ServiceProcess:
 
     def check(self) -> None:
         """Raise RuntimeError, with the end of the log, if the service has ended."""
-        if self._process is None or self._process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             raise RuntimeError(f"the service ended: {self._log.read_text()[-2000:]}")
 
     def _get(self, path: str) -> tuple[int, str]:

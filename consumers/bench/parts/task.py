@@ -27,6 +27,8 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Processes that share the stream."""
     rate: float = 1_000.0
     """Events a second that are sent."""
+    impressions: float = 0.0
+    """Impressions a second that are sent beside them, not more than events."""
     users: int = 10_000
     items: int = 10_000
     """Items of all domains together."""

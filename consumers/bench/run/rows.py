@@ -124,6 +124,15 @@ class Rows:
             for p in ("p50", "p99")
         ]
 
+    def shown(self) -> list[Figure]:
+        plan = self._plan
+        got = self._streamed(plan.rate, plan.impression_rate)
+        name = f"freshness at {plan.rate:,.0f} events and {plan.impression_rate:,.0f} impressions/s"
+        return [
+            Figure("shown", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
+            for p in ("p50", "p99")
+        ]
+
     def lists(self) -> list[Figure]:
         got = self._streamed(self._plan.list_rate)
         name = f"a touched user's list readable at {self._plan.list_rate:,.0f} events/s, p99"
@@ -132,10 +141,13 @@ class Rows:
             note += f", {got['lists_missing']:,} did not come"
         return [Figure("lists", name, got["lists_p99_ms"], "ms", "lower", note="; ".join((note, _pace(got))))]
 
-    def _streamed(self, rate: float) -> dict[str, Any]:
+    def _streamed(self, rate: float, impressions: float = 0.0) -> dict[str, Any]:
         """Return the figures of a steady stream."""
         plan = self._plan
-        task = Task(rate=rate, seconds=plan.fresh_seconds, users=plan.fresh_users, items=plan.fresh_items)
+        task = Task(
+            rate=rate, impressions=impressions, seconds=plan.fresh_seconds,
+            users=plan.fresh_users, items=plan.fresh_items,
+        )  # fmt: skip
         with self._brokers.broker() as place:
             task = msgspec.structs.replace(task, bootstrap=place.bootstrap, prefix=place.prefix)
             return self._runner.run("freshness", task)
@@ -201,8 +213,8 @@ class Rows:
 
 
 NAMES = (
-    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "lists", "read", "growth", "memory", "facts",
-    "shards", "restart",
+    "learner", "threads", "drain", "avro", "biased_mf", "freshness", "shown", "lists", "read", "growth", "memory",
+    "facts", "shards", "restart",
 )  # fmt: skip
 
 

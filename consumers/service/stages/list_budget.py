@@ -18,7 +18,7 @@ the third for a backlog whose records are later than a list may be."""
 SLICE_SECONDS, OVERDUE_SLICE_SECONDS = 0.005, 0.015
 """The budget of a round if no records wait: the next one should be learned soon. The second is for overdue lists."""
 BACKLOG_SECONDS = 30.0
-"""If records are learned late, lists may wait as long as those records did, but not longer than this."""
+"""If records are learned late, lists may wait as long as the latest of them, but not longer than this."""
 LATE_SHARE, LATE_ROUND_SECONDS = 0.1, 1.0
 """If records are learned late, the next round may come after this share of their age, but not later than this."""
 
@@ -37,22 +37,24 @@ class ListBudget:
     def __init__(self, batch_events: int, within: float, clock: Callable[[], float]) -> None:
         """batch_events: of a full micro-batch. within: how long a list may wait."""
         self._batch_events, self._within = batch_events, within
-        self._learning = self._age = self._left = 0.0
+        self._learning = self._age = self._latest = self._left = 0.0
         self._many, self._clock, self._learned_at = False, clock, 0.0
 
     def learned(self, records: int, seconds: float, age: float) -> None:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
+        self._latest = max(self._latest, age) if age > LATE_SECONDS else 0.0
         self._many, self._learned_at = records >= MANY_RECORDS, self._clock()
 
     @property
     def patience(self) -> float:
         """How long a list may wait now.
 
-        A backlog is drained before its lists are made: they would be old again before anybody looks.
+        A backlog is drained before its lists are made: they would be old again before anybody looks. So they may wait
+        as long as the latest of its records, also when the next ones are less late.
         """
-        return max(self._within, min(self._age, BACKLOG_SECONDS))
+        return max(self._within, min(self._latest, BACKLOG_SECONDS))
 
     def interval(self, usual: float) -> float:
         """Return the time between two rounds, at least `usual`.

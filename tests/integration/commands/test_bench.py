@@ -35,6 +35,7 @@ CONTESTANTS = {
     "avro": {"filling.fill_topics", "drain"},
     "biased_mf": {"peers.biased_mf"},
     "freshness": {"freshness"},
+    "shown": {"freshness"},
     "lists": {"freshness"},
     "read": {"read", "peers.bare_get"},
     "growth": {"growth"},

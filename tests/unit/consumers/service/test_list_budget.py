@@ -94,6 +94,15 @@ def test_lists_wait_as_long_as_records_did(age: float, patience: float) -> None:
     assert lists.patience == patience
 
 
+def test_a_backlog_that_shrinks_still_comes_before_its_lists() -> None:
+    lists = ListBudget(BATCH, WITHIN, Clock())
+    lists.learned(BATCH, 0.1, 7.0)
+    lists.learned(BATCH, 0.1, 2.0)
+    assert lists.patience == 7.0
+    lists.learned(FEW, 0.1, 0.0)  # the backlog is drained
+    assert lists.patience == WITHIN
+
+
 @pytest.mark.parametrize(
     ("age", "interval"),
     [
