@@ -3,8 +3,8 @@
 A generated stream at a steady rate, shards and the process of their network, on Apache Kafka if CROSSCURRENT_KAFKA_LIBS
 names it, else on the embedded broker. First nothing happens. Then the last shard is killed with -9 and started again,
 several times, and then the process of the network. It prints the freshness of the events of the shards that were not
-killed, and the age of the weights that they use. All processes share one machine here, so one that starts has a low
-priority: on a machine of its own its start would take time from nobody.
+killed, and the age of the weights that they use. All processes share one machine here, so one that starts gets only the
+time that no other wants: on a machine of its own its start would take time from nobody.
 """
 
 # ruff: noqa: T201  a script
@@ -36,25 +36,23 @@ from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.sharing.topics import create_shard_topics
 from consumers.simulator.event_stream import Simulator
+from models.schema import Domain
 from tests.support.kafka.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
 
 USERS = ITEMS = 10_000
 WARM_UP_SECONDS, EVERY_SECONDS, AWAY_SECONDS = 20.0, 0.2, 3.0
-LOWEST_PRIORITY = 19
 AGE = "crosscurrent_network_age_seconds"
 
 
 class Process:
     """One process of the service, which can be killed and started again."""
 
-    def __init__(self, folder: Path, task: Task, domains: Sequence[object], role: Role) -> None:
-        self._make: Callable[[], ServiceProcess] = lambda: ServiceProcess(folder, task, domains, role)  # type: ignore[arg-type]
+    def __init__(self, folder: Path, task: Task, domains: Sequence[Domain], role: Role) -> None:
+        self._make: Callable[[], ServiceProcess] = lambda: ServiceProcess(folder, task, domains, role)
         self.service = self._make()
 
-    def start(self, priority: int = 0) -> None:
+    def start(self) -> None:
         self.service.__enter__()
-        assert self.service.process is not None
-        os.setpriority(os.PRIO_PROCESS, self.service.process.pid, priority)
 
     def kill(self) -> None:
         assert self.service.process is not None
@@ -64,7 +62,9 @@ class Process:
     def again(self) -> None:
         """Start it again, from its checkpoint, and return once it is ready."""
         self.service = self._make()
-        self.start(LOWEST_PRIORITY)
+        self.start()
+        assert self.service.process is not None
+        os.sched_setscheduler(self.service.process.pid, os.SCHED_IDLE, os.sched_param(0))
         self.service.wait_until_ready()
 
 
@@ -148,8 +148,8 @@ def measure(options: argparse.Namespace, bootstrap: str, url: str, folder: Path)
         watch.start()
         time.sleep(options.seconds)
         calm = watch.end("nothing happens")
-        for who, killed, watched in (("a shard", victim, others), ("the network", network, others)):
-            watch = Watch(watched)
+        for who, killed in (("a shard", victim), ("the network", network)) if options.kills else ():
+            watch = Watch(others)
             watch.start()
             for _ in range(options.kills):
                 killed.kill()
