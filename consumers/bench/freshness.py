@@ -38,8 +38,8 @@ WATCHED_A_SECOND = 50
 GRACE = 0.5
 """Share of the time for which lists that are missing at the end are still awaited."""
 HISTOGRAM = "freshness_seconds"
-SHOWN = 20
-"""Items of an impression."""
+SHOWN, CLICKED = 20, 0.3
+"""Items of an impression, and the share of impressions that are clicked."""
 
 
 def measure(task: Task) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _send(events: Iterable[Sent], task: Task) -> None:
 
 
 def shown_before(events: Iterable[Sent], task: Task) -> Iterator[Sent]:
-    """Before some of the events, yield an impression for their user that shows the event's item among others."""
+    """Before some of the events, yield an impression for their user, which shows the event's item if it is clicked."""
     rng, due = random.Random(0), 0.0
     latest: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=10 * SHOWN))
     for number, event in enumerate(events):
@@ -102,10 +102,11 @@ def shown_before(events: Iterable[Sent], task: Task) -> Iterator[Sent]:
         item = msgspec.json.decode(event.value)["item_id"]
         others = [one for one in dict.fromkeys(latest[event.domain]) if one != item]
         due += task.impressions / task.rate
-        if due >= 1 and len(others) >= SHOWN - 1:
+        if due >= 1 and len(others) >= SHOWN:
             due -= 1
-            items = rng.sample(others, SHOWN - 1)
-            items.insert(rng.randrange(SHOWN), item)
+            items = rng.sample(others, SHOWN)
+            if rng.random() < CLICKED:
+                items[rng.randrange(SHOWN)] = item
             shown = {
                 "type": IMPRESSION, "user_id": event.key.decode(), "items": items, "event_id": f"s{number}",
                 "timestamp": event.timestamp,

@@ -99,6 +99,10 @@ class ShownLists(UserWords):
         words = np.concatenate([shown.items, shown.marks, np.array(head, np.int64)])
         self._add(user, words)
 
+    def words(self, user: int) -> Words:
+        """Return the user's numbers, a view of the table."""
+        return self._words.of(user)
+
     def of(self, user: int) -> Iterator[Shown]:
         """Yield the user's impressions, the one added last first."""
         words = self._words.of(user)

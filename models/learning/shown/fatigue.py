@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models.exposure.examination import RANKS
-from models.learning.impressions import Shown, ShownLists
+from models.kernels import kernel
+from models.learning.impressions import BITS, HEAD, Shown, ShownLists
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -24,48 +23,49 @@ def examined(curve: Floats, places: int) -> Floats:
     return np.concatenate([curve, np.full(places - RANKS, curve[-1])])
 
 
-class PassedOver(NamedTuple):
-    """Items by hash, ascending, and for each `Σ θ(rank) · 0.8^later` over the impressions that showed it unclicked."""
+@kernel
+def add_passed_over(words: Index, domain: int, curve: Floats, until: tuple[bool, int, int], hashes: Index,
+                    out: Floats) -> None:  # fmt: skip
+    """Add what a user passed over in a domain to `out`, (n,), of items by hash, (n,).
 
-    hashes: Index
-    shows: Floats
-
-    def at(self, hashes: Index) -> Floats:
-        """Return the shows of items by hash, (n,)."""
-        if not len(self.hashes):
-            return np.zeros(len(hashes))
-        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        return np.where(self.hashes[place] == hashes, self.shows[place], 0.0)
-
-
-NOTHING = PassedOver(np.zeros(0, np.int64), np.zeros(0))
+    words: of the user, as `ShownLists` keeps them. domain: its hash. curve: (RANKS,). until: whether all impressions
+    count; else only those before the one of this time and id.
+    """
+    counts, time, name = until
+    weight, end = 1.0, len(words)
+    while end >= HEAD:
+        count = words[end - 1]
+        marks = end - HEAD - (count + BITS - 1) // BITS
+        if marks < count:
+            return  # the rest of one that has lost its beginning
+        begin = marks - count
+        if words[end - 3] == domain and counts:
+            for k in range(count):
+                if (words[marks + k // BITS] >> (k % BITS)) & 1 == 0:
+                    item, shows = words[begin + k], weight * curve[min(k, len(curve) - 1)]
+                    for n in range(len(hashes)):  # without a branch
+                        out[n] += shows if hashes[n] == item else 0.0
+            weight *= RECOVERY
+        counts = counts or (words[end - 2] == time and words[end - 4] == name)
+        end = begin
 
 
 def passed_over(
-    lists: ShownLists, user: int | None, domain: int, curve: Floats, until: Shown | None = None
-) -> PassedOver:
-    """Return what a user passed over in a domain. domain: its hash. curve: (RANKS,) how often ranks are examined.
+    lists: ShownLists, user: int | None, domain: int, curve: Floats, hashes: Index, until: Shown | None = None
+) -> Floats:
+    """Return how much of items, by hash, a user passed over: `Σ θ(rank) · 0.8^later` over the impressions, (n,).
 
-    until: count impressions that were added before this one only, which is one of the user's.
+    Only impressions count that showed the item unclicked. domain: its hash. curve: (RANKS,) how often ranks are
+    examined. until: count impressions that were added before this one only, which is one of the user's.
 
     >>> lists, marks = ShownLists(), np.zeros(1, np.int64)
     >>> lists.add(0, Shown(7, 0, 1, 0, np.array([11, 12]), marks))
     >>> lists.add(0, Shown(7, 0, 2, 0, np.array([11, 13]), marks))
-    >>> passed_over(lists, 0, 7, np.array([1.0, 0.5])).at(np.array([11, 12, 13, 14])).tolist()  # .8 · 1 + 1, .8 · .5
+    >>> passed_over(lists, 0, 7, np.array([1.0, 0.5]), np.array([11, 12, 13, 14])).tolist()  # .8 · 1 + 1, .8 · .5
     [1.8, 0.4, 0.5, 0.0]
     """
-    if user is None or lists.empty:
-        return NOTHING
-    hashes, shows, weight = list[Index](), list[Floats](), 1.0
-    counts = until is None
-    for shown in lists.of(user):
-        if shown.domain == domain and counts:
-            hashes.append(shown.items)
-            shows.append(weight * examined(curve, len(shown.items)) * ~shown.clicked)
-            weight *= RECOVERY
-        if until is not None and (shown.time, shown.id) == (until.time, until.id):
-            counts = True
-    if not hashes:
-        return NOTHING
-    items, place = np.unique(np.concatenate(hashes), return_inverse=True)
-    return PassedOver(items, np.bincount(place, np.concatenate(shows), len(items)).astype(np.float64))
+    out = np.zeros(len(hashes))
+    if user is not None and not lists.empty:
+        before = (True, 0, 0) if until is None else (False, until.time, until.id)
+        add_passed_over(lists.words(user), domain, curve, before, hashes, out)
+    return out

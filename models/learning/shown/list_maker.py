@@ -162,9 +162,9 @@ class ListMaker(NamedTuple):
         more[:, 0] = share_of * appeal.mean / slope
         if tired > 0:
             curve, name = self.curves[domain], item_hash(self.domains[domain].name)
-            over = passed_over(self.lists, user if user >= 0 else None, name, curve)
             hashes = self.catalogues[domain].hash_of[rows]
-            more[:, 1] = tired * self.clicks.fatigue(domain) * over.at(hashes) / slope
+            over = passed_over(self.lists, user if user >= 0 else None, name, curve, hashes)
+            more[:, 1] = tired * self.clicks.fatigue(domain) * over / slope
         value = slope * (scores.astype(np.float64) + more.sum(1))
         return more, value, appeal.sd
 

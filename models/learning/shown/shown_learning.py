@@ -187,12 +187,11 @@ class ShownLearning(Checkpointed):
                 weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
             centre(scores, proposed.sizes, at, found, x[:, arm])
         curve = self.curves[domain]
-        over = np.zeros(len(rows))
+        over, hashes = np.zeros(len(rows)), catalogue.hash_of[rows]
+        begin = np.searchsorted(at, np.arange(len(seen) + 1)).tolist()
         for n, one in enumerate(seen):
-            here = slice(*np.searchsorted(at, (n, n + 1)).tolist())
-            passed = passed_over(self.impressions.lists, users[n], self._names[domain], curve, one.shown)
-            if len(passed.hashes):
-                over[here] = passed.at(catalogue.hash_of[rows[here]])
+            here, lists = slice(begin[n], begin[n + 1]), self.impressions.lists
+            over[here] = passed_over(lists, users[n], self._names[domain], curve, hashes[here], one.shown)
         x[:, :, 3] = over[:, None]
         return Described(at, place, rows, x, examined(curve, max(width, 1))[place])
 
