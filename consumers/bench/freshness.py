@@ -64,7 +64,9 @@ def _watched(service: ServiceProcess, events: Iterable[Sent], task: Task) -> dic
     judged_from = begun + WARM_UP * task.seconds
     watch.start()
     some = islice(events, int(task.rate * task.seconds))
-    feed = threading.Thread(target=_send, args=(shown_before(_seen(some, watch, judged_from, task), task), task))
+    feed = threading.Thread(
+        target=_send, args=(shown_before(_seen(some, watch, judged_from, task), task), task)
+    )
     feed.start()
     time.sleep(max(0.0, judged_from - time.monotonic()))
     before, at = service.metrics(), time.monotonic()
