@@ -26,8 +26,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Events a second for the row freshness."""
     list_rate: float = 1_000.0
     """Events a second for the row lists."""
-    impression_rate: float = 1_000.0
-    """Impressions a second, beside the events, for the row shown."""
+    impressions: float = 0.5
+    """Impressions for each event of the row shown."""
     fresh_users: int = 20_000
     """Most events of a second belong to different users, so nearly every event makes a list due."""
     fresh_items: int = 10_000

@@ -126,8 +126,9 @@ class Rows:
 
     def shown(self) -> list[Figure]:
         plan = self._plan
-        got = self._streamed(plan.rate, plan.impression_rate)
-        name = f"freshness at {plan.rate:,.0f} events and {plan.impression_rate:,.0f} impressions/s"
+        impressions = plan.impressions * plan.rate
+        got = self._streamed(plan.rate, impressions)
+        name = f"freshness at {plan.rate:,.0f} events and {impressions:,.0f} impressions/s"
         return [
             Figure("shown", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
             for p in ("p50", "p99")
