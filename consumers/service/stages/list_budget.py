@@ -44,7 +44,7 @@ class ListBudget:
         """Note a micro-batch that took `seconds` to learn, and the age of its last record."""
         self._learning += seconds
         self._age = age
-        self._latest = max(self._latest, age) if age > LATE_SECONDS else 0.0
+        self._latest = max(self._latest, age) if age > self._within else 0.0
         self._many, self._learned_at = records >= MANY_RECORDS, self._clock()
 
     @property
