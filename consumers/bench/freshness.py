@@ -75,7 +75,7 @@ def _watched(service: ServiceProcess, events: Iterable[Sent], task: Task) -> dic
     after, seconds = service.metrics(), time.monotonic() - at
     missing = watch.end(GRACE * task.seconds)
     learned = (after[EVENTS] - before[EVENTS]) / seconds
-    counts = _difference(before, after)
+    counts = counted_between(before, after)
     lists = np.array(watch.seconds or [np.nan]) * 1000
     return {
         "rate": task.rate,
@@ -128,7 +128,8 @@ def _seen(events: Iterable[Sent], watch: ListWatch, since: float, task: Task) ->
         yield event
 
 
-def _difference(before: Metrics, after: Metrics) -> dict[float, float]:
+def counted_between(before: Metrics, after: Metrics) -> dict[float, float]:
+    """Return what the histogram of freshness has counted between two looks: cumulative counts by upper bound."""
     old = before.buckets(HISTOGRAM)
     return {bound: count - old.get(bound, 0.0) for bound, count in after.buckets(HISTOGRAM).items()}
 

@@ -104,7 +104,7 @@ class Pipeline(Checkpointed):
         self._share()  # 8 share
         self._network_step_if_due()  # 5 learn: events that wait for the network, if no batch came
         if not batches:
-            self._take_texts()
+            self._take_texts()  # 5 learn: they may be encoded after the last batch
             self._publish_if_due()  # 7 publish
         self.saving.save_if_due(self.totals["learned"], self.live, self._next_offsets)  # 9 checkpoint, commit
         self._report_if_due()
@@ -163,7 +163,6 @@ class Pipeline(Checkpointed):
         """Send what is due to the other processes, and take in what they share. Raises Stop (exit 4)."""
         if self.sharing is not None:
             self.reporter.tell(self.sharing.step())
-            self._take_texts()
 
     def _publish_in(self) -> float:
         if self.sharing is not None and self.sharing.waits():

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from consumers.demo.embedded_servers import NotInstalledError
@@ -18,13 +19,24 @@ from tests.support.kafka.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
 from tests.support.log.registry import SchemaRegistry
 
 
+@contextlib.contextmanager
+def kafka_if_there() -> Iterator[str]:
+    """Yield the address of a broker of Apache Kafka; "" without the variable."""
+    if not os.environ.get(VARIABLE):
+        yield ""
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as folder,
+        started_kafka(Path(folder), java=FULL_JAVA) as kafka,
+    ):
+        yield kafka.bootstrap
+
+
 def main() -> None:
     words: list[str] = []
     with contextlib.ExitStack() as stack:
-        if os.environ.get(VARIABLE):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crosscurrent-bench-")))
-            kafka = stack.enter_context(started_kafka(folder, java=FULL_JAVA))
-            words += ["--kafka", kafka.bootstrap]
+        if kafka := stack.enter_context(kafka_if_there()):
+            words += ["--kafka", kafka]
             with contextlib.suppress(NotInstalledError):
                 words += ["--registry", stack.enter_context(SchemaRegistry()).url]
         line = [sys.executable, "-m", "consumers.cli", "bench", *sys.argv[1:], *words]

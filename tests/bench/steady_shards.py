@@ -12,32 +12,32 @@ time that no other wants: on a machine of its own its start would take time from
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from consumers.bench.freshness import HISTOGRAM, quantile
-from consumers.bench.parts.service_process import EVENTS, Metrics, Role, ServiceProcess
+from consumers.bench.freshness import counted_between, quantile
+from consumers.bench.parts.service_process import EVENTS, Role, ServiceProcess
 from consumers.bench.parts.stream import roles, world
 from consumers.bench.parts.task import Task
 from consumers.bench.parts.topics import Topics
+from consumers.bench.run.brokers import Brokers, Place
 from consumers.config.loader import load_for_all
 from consumers.datasets.record import Sent
-from consumers.demo.embedded_servers import Broker, Store
+from consumers.demo.embedded_servers import Store
 from consumers.kafka_client.client import client_options
 from consumers.kafka_client.producer import make_producer
 from consumers.replay.delivery import send
 from consumers.sharing.topics import create_shard_topics
 from consumers.simulator.event_stream import Simulator
 from models.schema import Domain
-from tests.support.kafka.apache_kafka import FULL_JAVA, VARIABLE, started_kafka
+from tests.bench.on_apache_kafka import kafka_if_there
 
 USERS = ITEMS = 10_000
 WARM_UP_SECONDS, EVERY_SECONDS, AWAY_SECONDS = 20.0, 0.2, 3.0
@@ -89,9 +89,8 @@ class Watch(threading.Thread):
         seconds = time.monotonic() - self._begun
         after = [one.service.metrics() for one in self._watched]
         events = sum(new[EVENTS] - old[EVENTS] for old, new in zip(self._before, after, strict=True))
-        counts: dict[float, float] = {}
-        for old, new in zip(self._before, after, strict=True):
-            add_difference(counts, old, new)
+        parts = [counted_between(old, new) for old, new in zip(self._before, after, strict=True)]
+        counts = {bound: sum(part[bound] for part in parts) for bound in parts[0]}
         median, tail = quantile(counts, 0.5), quantile(counts, 0.99)
         print(
             f"{what:34} {seconds:5.0f} s  {events / seconds:6.0f} events/s  "
@@ -102,37 +101,20 @@ class Watch(threading.Thread):
         return tail
 
 
-def add_difference(counts: dict[float, float], before: Metrics, after: Metrics) -> None:
-    """Add what a histogram has counted between two looks, by upper bound."""
-    old = before.buckets(HISTOGRAM)
-    for bound, count in after.buckets(HISTOGRAM).items():
-        counts[bound] = counts.get(bound, 0.0) + count - old.get(bound, 0.0)
-
-
-@contextlib.contextmanager
-def broker() -> Iterator[str]:
-    """Yield the address of a broker."""
-    with contextlib.ExitStack() as stack:
-        if os.environ.get(VARIABLE):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            yield stack.enter_context(started_kafka(folder, java=FULL_JAVA)).bootstrap
-        else:
-            yield stack.enter_context(Broker()).bootstrap
-
-
-def measure(options: argparse.Namespace, bootstrap: str, url: str, folder: Path) -> None:
+def measure(options: argparse.Namespace, place: Place, url: str, folder: Path) -> None:
     """Start everything, and measure each phase."""
-    simulator = Simulator(world(10**9, USERS, ITEMS, start_ms=None))
-    domains = roles([spec.name for spec in world(1, USERS, ITEMS, start_ms=None).domains], [])
-    task = Task(bootstrap=bootstrap, url=url, prefix="steady.", rate=options.rate)
+    settings = world(10**9, USERS, ITEMS, start_ms=None)
+    simulator = Simulator(settings)
+    domains = roles([spec.name for spec in settings.domains], [])
+    task = Task(bootstrap=place.bootstrap, url=url, prefix=place.prefix, rate=options.rate)
     topics = Topics(task.prefix)
-    topics.make(bootstrap, [domain.name for domain in domains])
+    topics.make(task.bootstrap, [domain.name for domain in domains])
     count = options.shards
     all_roles = [Role("run", n, count) for n in range(count)] + [Role("network", None, count)]
     made = [Process(folder / str(n), task, domains, role) for n, role in enumerate(all_roles)]
-    settings = load_for_all(made[0].service.config)
-    create_shard_topics(client_options(settings.kafka), settings)
-    with make_producer({"bootstrap_servers": bootstrap}) as producer:
+    config = load_for_all(made[0].service.config)
+    create_shard_topics(client_options(config.kafka), config)
+    with make_producer({"bootstrap_servers": task.bootstrap}) as producer:
         send(simulator.items(), producer, topics.of)
     ended = threading.Event()
     feed = threading.Thread(target=_feed, args=(simulator.events(), task, ended))
@@ -168,8 +150,8 @@ def measure(options: argparse.Namespace, bootstrap: str, url: str, folder: Path)
 
 def _feed(events: Iterator[Sent], task: Task, ended: threading.Event) -> None:
     with make_producer({"bootstrap_servers": task.bootstrap}, live=True) as producer:
-        while not ended.is_set():
-            send(islice(events, int(task.rate)), producer, Topics(task.prefix).of, rate=task.rate)
+        until_the_end = takewhile(lambda _: not ended.is_set(), events)
+        send(until_the_end, producer, Topics(task.prefix).of, rate=task.rate)
 
 
 def main() -> None:
@@ -181,8 +163,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0, help="how long nothing happens")
     parser.add_argument("--kills", type=int, default=3, help="of a shard, then of the network's process")
     options = parser.parse_args()
-    with broker() as bootstrap, Store() as store, tempfile.TemporaryDirectory() as folder:
-        measure(options, bootstrap, store.url, Path(folder))
+    with (
+        kafka_if_there() as kafka, Brokers(kafka).broker() as place, Store() as store,
+        tempfile.TemporaryDirectory() as folder,
+    ):  # fmt: skip
+        measure(options, place, store.url, Path(folder))
 
 
 if __name__ == "__main__":

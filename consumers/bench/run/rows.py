@@ -118,21 +118,12 @@ class Rows:
 
     def freshness(self) -> list[Figure]:
         got = self._streamed(self._plan.rate)
-        name = f"freshness at {self._plan.rate:,.0f} events/s"
-        return [
-            Figure("freshness", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
-            for p in ("p50", "p99")
-        ]
+        return _readable("freshness", f"{self._plan.rate:,.0f} events/s", got)
 
     def shown(self) -> list[Figure]:
-        plan = self._plan
-        impressions = plan.impressions * plan.rate
-        got = self._streamed(plan.rate, impressions)
-        name = f"freshness at {plan.rate:,.0f} events and {impressions:,.0f} impressions/s"
-        return [
-            Figure("shown", f"{name}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
-            for p in ("p50", "p99")
-        ]
+        rate, impressions = self._plan.rate, self._plan.impressions * self._plan.rate
+        got = self._streamed(rate, impressions)
+        return _readable("shown", f"{rate:,.0f} events and {impressions:,.0f} impressions/s", got)
 
     def lists(self) -> list[Figure]:
         got = self._streamed(self._plan.list_rate)
@@ -226,6 +217,14 @@ def _some(got: dict[str, Any]) -> str:
 def _threads(got: dict[str, Any]) -> str:
     used = "" if got["threads"] > 1 else "; the learner uses one thread only"
     return _some(got) + used
+
+
+def _readable(row: str, stream: str, got: dict[str, Any]) -> list[Figure]:
+    """Return the percentiles of freshness at a stream."""
+    return [
+        Figure(row, f"freshness at {stream}, {p}", got[f"{p}_ms"], "ms", "lower", note=_pace(got))
+        for p in ("p50", "p99")
+    ]
 
 
 def _pace(got: dict[str, Any]) -> str:

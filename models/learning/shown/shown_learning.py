@@ -186,11 +186,11 @@ class ShownLearning(Checkpointed):
             elif name == "full" or domain in ranker.target_only:
                 weigh_all(asked, wanted, proposed, ranker.weighing(domain, None, arm == 1), scores)
             centre(scores, proposed.sizes, at, found, x[:, arm])
-        curve = self.curves[domain]
+        curve, lists = self.curves[domain], self.impressions.lists
         over, hashes = np.zeros(len(rows)), catalogue.hash_of[rows]
         begin = np.searchsorted(at, np.arange(len(seen) + 1)).tolist()
         for n, one in enumerate(seen):
-            here, lists = slice(begin[n], begin[n + 1]), self.impressions.lists
+            here = slice(begin[n], begin[n + 1])
             over[here] = passed_over(lists, users[n], self._names[domain], curve, hashes[here], one.shown)
         x[:, :, 3] = over[:, None]
         return Described(at, place, rows, x, examined(curve, max(width, 1))[place])
