@@ -5,6 +5,10 @@ INSTALLED := $(VENV)/.installed
 COMPILED := $(VENV)/.compiled
 DEVELOPER := $(VENV)/.installed-for-developers
 
+# pip leaves out the bytecode, because most modules are never imported. The first import of a module writes it.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo bench test unit soak kafka lint format docs sbom clean
 
@@ -18,7 +22,7 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	@echo "1/3 Making $(VENV) with the service: 2.7 GB at the end, most of it PyTorch. All three steps take about 3 minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text]'
+	$(PIP_INSTALL) -e '.[embedded,text]'
 	@touch $@
 
 $(COMPILED): $(INSTALLED)
@@ -28,7 +32,7 @@ $(COMPILED): $(INSTALLED)
 
 $(DEVELOPER): $(INSTALLED)
 	@echo "3/3 Installing what evaluate and developers need, beside the compiling."
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[embedded,text,evaluate,dev]'
+	$(PIP_INSTALL) -e '.[embedded,text,evaluate,dev]'
 	@touch $@
 
 demo: $(COMPILED) ## Stream three simulated domains end to end and show what transfer brings
@@ -44,7 +48,7 @@ unit: setup ## Run the unit tests only (no sockets)
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit
 
 soak: setup ## Long tests: fifty kills, ten times more users than rows, a million hostile payloads, ten minutes of troubles, three brokers that fail (many minutes)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
+	$(PIP_INSTALL) -e '.[fuzz]'
 	$(BIN)/python -m pytest -m soak -s tests/soak tests/integration
 
 kafka: ## Say which Apache Kafka the tests run on, and how to get one
@@ -68,7 +72,7 @@ format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 
 docs: setup ## Build the documentation into build/site, with strict links
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(PIP_INSTALL) -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -f deploy/mkdocs.yml
 
 sbom: setup ## Write build/sbom.cdx.json: every package with version, licence and who gets it

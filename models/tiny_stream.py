@@ -19,8 +19,11 @@ from models.schema import Domain, Impression, Interaction, Item, Kind
 from models.settings import EventType, LearningSettings, RankerSettings
 from models.sharing.packing import pack, unpack
 from models.sharing.shared_facts import Place
+from models.signals.covisitation import CoVisitation
 from models.state.snapshot import snapshot
+from models.tables.catalogue import Catalogue
 from models.tables.tagged_lists import count_places, find_lists, replace_list
+from models.tables.user_history import History
 from models.text.encoder import HashingEncoder
 from models.threads import use_one_thread
 
@@ -59,9 +62,19 @@ def learn_it() -> None:
     _hold_lists()
 
 
-def learn_ratings() -> None:
-    """Learn ratings only: predict, learn, and fold what another model has learned."""
+def learn_parts() -> None:
+    """Use what stands by itself: the rating model, what users did, co-visits, and lists that are held.
+
+    `learn_it` comes to these late, so that another process can compile them meanwhile.
+    """
     use_one_thread()
+    _learn_ratings()
+    _note_visits()
+    _hold_lists()
+
+
+def _learn_ratings() -> None:
+    """Learn ratings only: predict, learn, and fold what another model has learned."""
     domains, random = [d.name for d in DOMAINS], np.random.default_rng(0)
     model, other = (RatingModel(DOMAINS, VECTOR_DIM) for _ in range(2))
     rated = [event for event in _events() if event.value is not None]
@@ -83,6 +96,19 @@ def learn_ratings() -> None:
         model.learn_batch(events, both=False)
         other.fold_batch(events, lessons)
     model.taste.pack()
+
+
+def _note_visits() -> None:
+    """Note what users did, until their rings grow, and count the pairs of items that they had."""
+    catalogues = [Catalogue(ITEMS, VECTOR_DIM) for _ in DOMAINS]
+    history, visits = History(catalogues), CoVisitation(len(DOMAINS))
+    for n in range(EVENTS):
+        user, domain = n % 2, n // 2 % len(DOMAINS)
+        item, _ = catalogues[domain].touch(f"i{n % ITEMS}")
+        recent = history.recent(user)
+        visits.add(domain, item, recent.domain, recent.row, float(n))
+        history.add(user, domain, item, float(n))
+    history.pack()
 
 
 def _hold_lists() -> None:

@@ -24,8 +24,8 @@ READY = "ready"
 """First word of the lines in which the compiling process reports its progress."""
 WAIT_SECONDS = 0.2
 """Time between two looks whether the other process has compiled."""
-RATINGS = "ratings"
-"""Argument of the process that compiles the rating model only, a third of all."""
+PARTS = "parts"
+"""Argument of the process that compiles `learn_parts` only, 40 % of all."""
 
 
 def is_warm() -> bool:
@@ -146,16 +146,16 @@ def load_beside() -> threading.Thread:
 
 
 @contextlib.contextmanager
-def _ratings_beside() -> Iterator[None]:
-    """Let a second process compile the rating model meanwhile, where there is a second core.
+def _parts_beside() -> Iterator[None]:
+    """Let a second process compile `learn_parts` meanwhile, where there is a second core.
 
-    This process comes to that model late, and then reads from disk what the other one has compiled. If the other one
+    This process comes to those parts late, and then reads from disk what the other one has compiled. If the other one
     fails or is slow, this process compiles all.
     """
     if os.cpu_count() == 1:
         yield
         return
-    command = [sys.executable, "-m", "models.warm_up", RATINGS]
+    command = [sys.executable, "-m", "models.warm_up", PARTS]
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=nowhere, stderr=nowhere) as other:  # noqa: S603  (this module)
         try:
@@ -165,14 +165,14 @@ def _ratings_beside() -> Iterator[None]:
 
 
 def main() -> None:
-    """Compile every kernel, and report the progress on standard output; with `ratings`, the rating model only."""
+    """Compile every kernel, and report the progress on standard output; with `parts`, those of `learn_parts` only."""
     gc.set_threshold(100_000)  # a compiler makes many objects that stay; looking through them took a tenth
-    if sys.argv[1:] == [RATINGS]:
-        from models.tiny_stream import learn_ratings  # noqa: PLC0415  (loads torch)
+    if sys.argv[1:] == [PARTS]:
+        from models.tiny_stream import learn_parts  # noqa: PLC0415  (loads torch)
 
-        learn_ratings()
+        learn_parts()
         return
-    with _ratings_beside():
+    with _parts_beside():
         compile_all(lambda ready, count: print(READY, ready, count, flush=True))  # noqa: T201  the parent reads it
 
 
