@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.rating.item_factors import OFFSET_STRENGTH
-from models.rating.taste_steps import LARGEST, LEADING, TASTE_STRENGTH
+from models.rating.taste_steps import LEADING, TASTE_STRENGTH
 from models.rating.text_prior import PRIOR_STRENGTH
 
 State = dict[str, Any]
@@ -133,13 +133,14 @@ def mapped_tastes(taste: Mapping[str, Any], leading: Floats) -> State:
     steps, whole, size = taste["steps"], taste["whole"], LEADING + len(leading)
     left, stretch, right = np.linalg.svd(leading)
     turned = (left * np.minimum(stretch, 1.0)) @ right
-    gain = steps["gain"].astype(np.float64)
+    gain, kind = steps["gain"].astype(np.float64), steps["gain"].dtype
+    largest = np.iinfo(kind).max
     gain[:, LEADING:] = gain[:, LEADING:] @ turned.T  # all weights on the item vector have one unit
     values = whole["values"]
     mean, covariance = _mapped(values[:, :size], values[:, size:], np.arange(len(values)), leading)
     return {
         **taste,
-        "steps": steps | {"gain": np.clip(np.rint(gain), -LARGEST, LARGEST).astype(np.int16)},
+        "steps": steps | {"gain": np.clip(np.rint(gain), -largest, largest).astype(kind)},
         "whole": whole | {"values": np.concatenate([mean, covariance], 1)},
     }
 

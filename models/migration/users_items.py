@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.migration.item_rows import Index, ItemRows
 from models.migration.user_rows import Dealt, State, in_turn
+from models.tables.user_history import generation
 
 Events = dict[str, NDArray[Any]]
 """Columns `domain`, `user`, `item`, `residual`, `time` (n,) and `recent` (n, L, 3)."""
@@ -21,14 +22,14 @@ COLUMNS = ("domain", "user", "item", "residual", "time")
 def rings(
     recent: State, histories: Sequence[State], dealt: Dealt, items: Sequence[ItemRows], base: int
 ) -> State:
-    """Return the changed parts of a new shard's `History`: users' latest items, and the number of the last event.
+    """Return the changed parts of a new shard's `History`: users' latest items, and its generation.
 
     recent: of the new shard's users, with items by the rows of their old shards. histories: of these. The base's
     entries stay. An entry of another shard whose item has lost its row there keeps its place and has no domain, and
-    each other gets a number from which its item has its row here.
+    each other gets a generation in which its item has its row here.
     """
     domain, row, number = (recent[name].copy() for name in ("domain", "row", "seq"))
-    born, last = histories[base]["born"], max(history["sequence"] for history in histories)
+    born, last = histories[base]["born"], max(generation(history) for history in histories)
     origin = np.repeat(dealt.shard[recent["users"]], recent["lengths"])
     for shard, history in enumerate(histories):
         here = np.flatnonzero(origin == shard)
@@ -40,11 +41,11 @@ def rings(
         number[here] = np.maximum(number[here], _born(born, old[0], there))
         domain[here], row[here] = np.where(there >= 0, old[0], -1), np.maximum(there, 0)
         last = max(last, int(number[here].max()))
-    return {"recent": recent | {"domain": domain, "row": row, "seq": number}, "sequence": last}
+    return {"recent": recent | {"domain": domain, "row": row, "seq": number}, "generation": last}
 
 
 def _born(born: State, domain: NDArray[Any], row: NDArray[Any]) -> Index:
-    """Return the number of the first event that may mean each item, in the shape of `row`; 0 if any may."""
+    """Return the generation from which each item has its row, in the shape of `row`; 0 if from the beginning."""
     first = np.zeros(row.shape, np.int64)
     for name, numbers in born.items():
         here = (domain == int(name)) & (row >= 0) & (row < len(numbers))

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.rating.taste_steps import (
-    LARGEST,
     LEADING,
     MOST,
     WHOLE,
@@ -21,6 +20,7 @@ from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import flat_places
 from models.state.given_state import taken
 from models.state.tracked_tables import CheckpointedRows, Ragged, Rows
+from models.tables.catalogue import grown
 from models.tables.flat_blocks import (
     leave_block,
     more_room,
@@ -49,11 +49,12 @@ class UserTaste(CheckpointedRows):
     θ_u += Pφ e / S,   P -= Pφ (Pφ)ᵀ / S. This is recursive least squares, exact if all other parts are known.
     Sources: Kalman (1960); Sun, Varshney and Subbian (2012), "Dynamic matrix factorization".
 
-    Memory with 20 weights: 13 bytes a user, 48 a rating for the first twenty, and 920 for a user of more.
+    Memory with 20 weights: 13 bytes a user, 28 a rating for the first 32, and 920 for a user of more.
     """
 
-    def __init__(self, width: int) -> None:
-        """Begin without users. width: k, weights on the item vector."""
+    def __init__(self, width: int, gains: type[np.signedinteger[Any]] = np.int8) -> None:
+        """Begin without users. width: k, weights on the item vector. gains: type of the entries of a step."""
+        self._gains = gains
         self.size = LEADING + width
         """m"""
         self.written = DirtyKeys()
@@ -62,21 +63,22 @@ class UserTaste(CheckpointedRows):
 
     def _clear(self) -> None:
         size, kinds = self.size, len(sizes_up_to(MOST)) + 1
-        prior = np.array([prior_variance(n) for n in range(size)])
+        prior, largest = np.array([prior_variance(n) for n in range(size)]), int(np.iinfo(self._gains).max)
         self.arrays = TasteArrays(
             time=np.zeros(0, np.float64),
             steps=np.zeros(0, np.int8),
             begin=np.zeros(0, np.int32),
-            gain=np.zeros((0, size), np.int16),
+            gain=np.zeros((0, size), self._gains),
             fade=np.zeros(0, np.float32),
             move=np.zeros(0, np.float32),
             whole=np.zeros((0, size + size * (size + 1) // 2), np.float32),
             sizes=sizes_up_to(MOST),
-            left=np.zeros((kinds, 8), np.int64),
+            left=np.zeros((kinds, 8), np.int32),
             left_n=np.zeros(kinds, np.int64),
             end=np.zeros(2, np.int64),
             prior=prior,
-            unit=np.sqrt(prior) / LARGEST,
+            unit=np.sqrt(prior) / largest,
+            largest=largest,
         )
 
     def reserve(self, rows: int) -> None:
@@ -92,7 +94,8 @@ class UserTaste(CheckpointedRows):
             return
         self.arrays = with_places(self.arrays, STEPS, places, blocks + full, self._packed)
         if full:
-            self.arrays = with_rows(self.arrays, int(self.arrays.end[1]) + full, ("whole",))
+            whole = grown(self.arrays.whole, int(self.arrays.end[1]) + full, least=1)  # 920 bytes each
+            self.arrays = self.arrays._replace(whole=whole)
 
     def pack(self) -> None:
         """Put all steps next to each other, and leave nothing between them."""
@@ -103,7 +106,7 @@ class UserTaste(CheckpointedRows):
         used = int(held.end[0] - (held.sizes * held.left_n[:sizes]).sum())
         left_n = np.where(np.arange(sizes + 1) < sizes, 0, held.left_n)
         tables = {name: getattr(held, name) for name in STEPS}
-        fresh = {name: np.zeros((used, *table.shape[1:]), table.dtype) for name, table in tables.items()}
+        fresh: Any = {name: np.zeros((used, *table.shape[1:]), table.dtype) for name, table in tables.items()}
         packed = held._replace(
             begin=held.begin.copy(), left_n=left_n, end=np.array([0, held.end[1]], np.int64), **fresh
         )
@@ -190,10 +193,17 @@ class UserTaste(CheckpointedRows):
         held, at = self.arrays, flat_places(begins, steps["lengths"])
         held.begin[steps["users"]], held.steps[steps["users"]] = begins, steps["lengths"]
         self.arrays = with_rows(self.arrays, int(sizes.sum()), STEPS)
+        steps = steps | {"gain": self._rounded(steps["gain"])}
         for name in STEPS:
             getattr(self.arrays, name)[at] = steps[name]
         held.end[0] = sizes.sum()
         self._load_whole(whole["users"], whole["values"])
+
+    def _rounded(self, gain: NDArray[Any]) -> NDArray[Any]:
+        """Return the entries of steps in the type that this table keeps: an early state has more digits."""
+        if gain.dtype == self._gains:
+            return gain
+        return np.rint(gain * (np.iinfo(self._gains).max / np.iinfo(gain.dtype).max)).astype(self._gains)
 
     def _load_whole(self, users: Index, values: NDArray[np.float32]) -> None:
         held = self.arrays

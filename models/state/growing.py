@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 LEAST = 64
 
 
-def room(rows: int, held: int) -> int:
-    """Return how many rows a table of `held` rows gets that needs `rows`: a quarter more than it has, at least.
+def room(rows: int, held: int, least: int = LEAST) -> int:
+    """Return how many rows a table of `held` rows gets that needs `rows`: an eighth more than it has, at least.
 
     Doubling would copy a row less often, and leave half of the memory empty.
 
     >>> room(65, 64), room(1_001, 1_000)
-    (80, 1250)
+    (72, 1125)
     """
-    return max(rows, held + held // 4, LEAST)
+    return max(rows, held + held // 8, least)
 
 
 class Growing:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state.given_state import taken
-from models.state.growing import room
+from models.state.growing import LEAST, room
 from models.state.tracked_tables import Checkpointed, Rows, Texts
 from models.tables.hash_index import HashIndex
 from models.tables.id_table import IdTable
@@ -28,15 +28,17 @@ def words_hash(words: str) -> int:
     return item_hash(words) if words.strip() else 0
 
 
-def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+def grown(array: NDArray[Any], rows: int, least: int = LEAST) -> NDArray[Any]:
     """Return `array`, (n, …), with at least `rows` rows: the same array, or a larger copy padded with zeros.
+
+    least: rows of the smallest copy.
 
     >>> grown(np.array([1, 2]), 2).tolist(), len(grown(np.array([1, 2]), 3))  # room for 64 at least
     ([1, 2], 64)
     """
     if rows <= len(array):
         return array
-    bigger = np.zeros((room(rows, len(array)), *array.shape[1:]), array.dtype)
+    bigger = np.zeros((room(rows, len(array), least), *array.shape[1:]), array.dtype)
     bigger[: len(array)] = array
     return bigger
 

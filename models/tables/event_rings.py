@@ -18,7 +18,7 @@ from models.tables.flat_blocks import leave_block, size_for, take_block
 class Recalled(NamedTuple):
     """What users did before each of B events: the latest R items, newest first, and counts.
 
-    domain: (B, R), -1 for none. row: (B, R) item rows. time: (B, R) seconds. n: (B,) the number of latest items.
+    domain: (B, R), -1 for none. row: (B, R) item rows. time: (B, R) whole seconds. n: (B,) the number of latest items.
     events: (B,) the number of the user's events in the event's domain. kind: (B, R) `EventWeights.kinds` of the latest
     items.
     """
@@ -101,26 +101,32 @@ def contains(
     return found
 
 
+@kernel
+def whole_seconds(time: float) -> float:
+    """Return a time in whole seconds since the epoch, as rings keep it: rounded down, from 1970 to 2106."""
+    return float(min(max(np.floor(time), 0.0), 4294967295.0))
+
+
 class Rings(NamedTuple):
     """The latest items of all users as a kernel sees them.
 
     A user of n events has a block of the first size that holds min(n, R). Event number e lies at begin + e modulo R.
-    events: (users, domains) counts. begin: (users,). domain, row, time (seconds), seq (number of the event), kind (see
-    `Recalled`): (places,). born: (domains, rows) the number of the first event that may mean the row's present item.
-    sizes: places of a block, R last. left: (sizes, stack) blocks left behind; left_n: (sizes,). end: (1,) the first
-    place of no block.
+    events: (users, domains) counts. begin: (users,). domain, row, time (seconds), seq (the history's generation at the
+    event), kind (see `Recalled`): (places,). born: (domains, rows) the generation from which the row means its present
+    item. sizes: places of a block, R last. left: (sizes, stack) blocks left behind; left_n: (sizes,). end: (1,) the
+    first place of no block.
     """
 
     events: NDArray[np.int32]
     begin: NDArray[np.int32]
     domain: NDArray[np.int8]
     row: NDArray[np.int32]
-    time: NDArray[np.float64]
-    seq: NDArray[np.int64]
+    time: NDArray[np.uint32]
+    seq: NDArray[np.uint32]
     kind: NDArray[np.int8]
     born: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    left: NDArray[np.int64]
+    left: NDArray[np.int32]
     left_n: NDArray[np.int64]
     end: NDArray[np.int64]
 
@@ -141,7 +147,7 @@ def recall(rings: Rings, done: Done, together: bool, found: Recalled) -> None:
                     same += done.domain[earlier] == done.domain[b]
                     if n < length:
                         found.domain[b, n], found.row[b, n] = done.domain[earlier], done.item[earlier]
-                        found.time[b, n] = done.time[earlier]
+                        found.time[b, n] = whole_seconds(done.time[earlier])
                         found.kind[b, n] = done.kind[earlier] if len(done.kind) > 0 else 0
                         n += 1
         if 0 <= user < len(rings.events):
@@ -183,7 +189,7 @@ def take_ring(rings: Rings, user: int, which: int, total: int) -> None:
 def leave_ring(rings: Rings, which: int, begin: int) -> None:
     """Leave a block of size number `which` behind, empty: nothing of a user stays in it. There must be room."""
     for at in range(begin, begin + rings.sizes[which]):
-        rings.domain[at], rings.row[at], rings.time[at], rings.seq[at], rings.kind[at] = 0, 0, 0.0, 0, 0
+        rings.domain[at], rings.row[at], rings.time[at], rings.seq[at], rings.kind[at] = 0, 0, 0, 0, 0
     leave_block(rings.left, rings.left_n, which, begin)
 
 
@@ -200,8 +206,8 @@ def pack(rings: Rings, packed: Rings) -> None:
 
 
 @kernel
-def append(rings: Rings, done: Done, sequence: int) -> None:
-    """Add events to their users' rings, in order. The first gets the number `sequence + 1`. Each has a user's row.
+def append(rings: Rings, done: Done, generation: int) -> None:
+    """Add events of this generation to their users' rings, in order. Each has a user's row.
 
     There must be room for larger blocks.
     """
@@ -216,6 +222,6 @@ def append(rings: Rings, done: Done, sequence: int) -> None:
                 take_ring(rings, user, which + (total > 0), total)
         at = rings.begin[user] + total % length
         rings.domain[at], rings.row[at] = done.domain[b], done.item[b]
-        rings.time[at], rings.seq[at] = done.time[b], sequence + 1 + b
+        rings.time[at], rings.seq[at] = np.uint32(whole_seconds(done.time[b])), np.uint32(generation)
         rings.kind[at] = done.kind[b] if len(done.kind) > 0 else 0
         rings.events[user, done.domain[b]] += 1

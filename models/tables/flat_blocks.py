@@ -33,7 +33,7 @@ def sizes_up_to(most: int) -> Index:
 
 
 @kernel
-def take_block(left: Index, left_n: Index, end: Index, which: int, places: int) -> Any:
+def take_block(left: NDArray[Any], left_n: Index, end: Index, which: int, places: int) -> Any:
     """Return where a block of size number `which` begins: one that was left behind, else a new one at `end`.
 
     left: (sizes, stack) blocks left behind; left_n: (sizes,) how many. end: (1,) the first place of no block. places:
@@ -57,7 +57,7 @@ def size_for(sizes: Index, entries: int | np.int64) -> int:
 
 
 @kernel
-def leave_block(left: Index, left_n: Index, which: int, begin: int | np.int64) -> None:
+def leave_block(left: NDArray[Any], left_n: Index, which: int, begin: int | np.int64) -> None:
     """Leave a block behind for another list. There must be room in `left`."""
     left[which, left_n[which]] = begin
     left_n[which] += 1
@@ -88,19 +88,19 @@ def more_room(sizes: Index, lists: Index, entries: NDArray[Any]) -> tuple[int, i
 
 
 def mostly_left(sizes: Index, left_n: Index, end: int) -> bool:
-    """Return whether over a fifth of the places up to `end` lie in blocks left behind: packing the lists frees them.
+    """Return whether over an eighth of the places up to `end` lie in blocks left behind: packing the lists frees them.
 
     This happens where many lists grow together, so that nobody wants the small blocks that they leave.
     """
-    return int((sizes * left_n[: len(sizes)]).sum()) * 5 > end
+    return int((sizes * left_n[: len(sizes)]).sum()) * 8 > end
 
 
-def with_room(left: Index, left_n: Index, blocks: int) -> Index:
+def with_room(left: NDArray[Any], left_n: Index, blocks: int) -> NDArray[Any]:
     """Return `left` with room for `blocks` more blocks of each size: the same array, or a larger copy."""
     sizes, stack = left.shape
     if int(left_n.max()) + blocks <= stack:
         return left
-    return np.concatenate([left, np.zeros((sizes, max(blocks, stack)), np.int64)], 1)
+    return np.concatenate([left, np.zeros((sizes, max(blocks, stack)), left.dtype)], 1)
 
 
 def with_rows(arrays: Held, rows: int, names: Sequence[str]) -> Held:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.state.dirty_keys import DirtyKeys
 from models.state.flat_lists import ListMoves, flat_places, lay_out
 from models.state.tracked_tables import Ragged, Rows
-from models.tables.event_rings import Rings, leave_ring, pack
+from models.tables.event_rings import Rings, leave_ring, pack, whole_seconds
 from models.tables.flat_blocks import more_room, size_for, sizes_up_to, with_blocks, with_places, with_rows
 
 Index = NDArray[np.int64]
@@ -21,7 +21,7 @@ BY_USER = ("events", "begin")
 
 
 class RingTables:
-    """The rings of all user rows. Memory: 22 bytes an event, up to `length`, 4 bytes a user, 4 a domain of a user."""
+    """The rings of all user rows. Memory: 14 bytes an event, up to `length`, 4 bytes a user, 4 a domain of a user."""
 
     def __init__(self, domains: int, length: int) -> None:
         """length: R, places of a full ring."""
@@ -32,12 +32,12 @@ class RingTables:
             begin=np.zeros(0, np.int32),
             domain=np.zeros(0, np.int8),
             row=np.zeros(0, np.int32),
-            time=np.zeros(0, np.float64),
-            seq=np.zeros(0, np.int64),
+            time=np.zeros(0, np.uint32),
+            seq=np.zeros(0, np.uint32),
             kind=np.zeros(0, np.int8),
             born=np.zeros((domains, 0), np.int64),
             sizes=sizes,
-            left=np.zeros((len(sizes), 8), np.int64),
+            left=np.zeros((len(sizes), 8), np.int32),
             left_n=np.zeros(len(sizes), np.int64),
             end=np.zeros(1, np.int64),
         )
@@ -78,14 +78,14 @@ class RingTables:
 
     def end_future(self, now: float) -> list[int]:
         """Set every time after `now` (seconds) to `now`. Return the rows of users who had one."""
-        times = self.rings.time
+        times, now = self.rings.time, whole_seconds(now)
         if not (times > now).any():
             return []
         lists = self.lists(self._filled())
         wrong: list[int] = np.unique(
             np.repeat(lists["users"], lists["lengths"])[lists["time"] > now]
         ).tolist()
-        np.minimum(times, now, out=times)
+        times[times > now] = now
         return wrong
 
     def live(self, written: DirtyKeys) -> dict[str, Any]:

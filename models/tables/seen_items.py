@@ -36,7 +36,7 @@ class SeenArrays(NamedTuple):
     begin: NDArray[np.int32]
     used: NDArray[np.int16]
     sizes: NDArray[np.int64]
-    left: NDArray[np.int64]
+    left: NDArray[np.int32]
     left_n: NDArray[np.int64]
     end: NDArray[np.int64]
     total: NDArray[np.int64]
@@ -140,7 +140,7 @@ class SeenItems(Checkpointed):
             begin=np.zeros(rows, np.int32),
             used=np.zeros(rows, np.int16),
             sizes=sizes,
-            left=np.zeros((len(sizes), 8), np.int64),
+            left=np.zeros((len(sizes), 8), np.int32),
             left_n=np.zeros(len(sizes), np.int64),
             end=np.zeros(1, np.int64),
             total=np.zeros(1, np.int64),

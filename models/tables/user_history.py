@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from models.tables.ring_tables import RingTables, early_lists
 from models.tables.seen_items import SeenItems, gather, lengths
 
 SEEN_LIMIT = 2000
+LAST_GENERATION = 2**32 - 1
+"""Rings keep a generation in 32 bits."""
 
 
 class Recent(NamedTuple):
@@ -47,8 +50,8 @@ class History(CheckpointedRows):
         self.catalogues = catalogues
         self.written = written or DirtyKeys()
         self.length = length
-        self.sequence = 0
-        """Events so far."""
+        self.generation = 0
+        """The number of items that have lost their row so far: what tells an entry from a later item of its row."""
         self._rings = RingTables(len(catalogues), length)
         self._born = np.zeros((len(catalogues), 0), np.int64)
         self._seen = [SeenItems(seen_limit) for _ in catalogues]
@@ -109,9 +112,8 @@ class History(CheckpointedRows):
         chosen = done if not len(done.kind) else done.some(done.kind >= 0)
         if len(chosen.user):
             self._rings.make_room(chosen.user)
-            append(self.rings(), chosen, self.sequence)
+            append(self.rings(), chosen, self.generation)
         self.reserve(int(done.user.max()) + 1)
-        self.sequence += len(chosen.user)
         for domain, items in enumerate(self._seen):
             new = ~had & (done.domain == domain)
             items.add(done.user[new], hashes[new])
@@ -167,7 +169,18 @@ class History(CheckpointedRows):
         """Forget the row in all rings: it is free, or stands for another item, from now on."""
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
-        self._born[domain, row] = self.sequence + 1
+        if self.generation == LAST_GENERATION:
+            self._begin_generations()
+        self.generation += 1
+        self._born[domain, row] = self.generation
+
+    def _begin_generations(self) -> None:
+        """Begin with generation 1 anew: entries that mean their row's present item are of it, all others of 0."""
+        held = self.rings()
+        held.seq[:] = _of_present_items(held.domain, held.row, held.seq, self._born)
+        self._born[self._born > 0] = 1
+        self.generation = 1
+        self.written.everything()
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
@@ -186,7 +199,7 @@ class History(CheckpointedRows):
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""
         return {
-            "sequence": self.sequence,
+            "generation": self.generation,
             **self._rings.live(self.written),
             "born": {str(d): born for d, born in enumerate(self._born)},
             "seen": {str(d): seen.live() for d, seen in enumerate(self._seen)},
@@ -194,11 +207,31 @@ class History(CheckpointedRows):
 
     def load(self, state: dict[str, Any]) -> None:
         """Load a state."""
-        self.sequence = int(state["sequence"])
-        self._rings.load(state["events"], state["recent"] if "recent" in state else early_lists(state))
+        self.generation = generation(state)
         born = [state["born"][str(d)] for d in range(len(self.catalogues))]
         self._born = np.zeros((len(born), max(map(len, born), default=0)), np.int64)
         for mine, held in zip(self._born, born, strict=True):
             mine[: len(held)] = held
+        recent = state["recent"] if "recent" in state else early_lists(state)
+        if self.generation > LAST_GENERATION:  # of an early state, which numbered events
+            present = _of_present_items(recent["domain"], recent["row"], recent["seq"], self._born)
+            recent = recent | {"seq": present}
+            self._born[self._born > 0] = self.generation = 1
+        self._rings.load(state["events"], recent)
         for d, seen in enumerate(self._seen):
             seen.load(state["seen"][str(d)])
+
+
+def _of_present_items(
+    domain: NDArray[Any], row: NDArray[Any], seq: NDArray[Any], born: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return (n,): whether each entry of the rings means the present item of its row. domain, row, seq: (n,)."""
+    first, known = np.zeros(len(seq), np.int64), (domain >= 0) & (row < born.shape[1])
+    first[known] = born[domain[known], row[known]]
+    present: NDArray[np.bool_] = seq >= first
+    return present
+
+
+def generation(state: Mapping[str, Any]) -> int:
+    """Return the generation of a state. Early ones numbered the events instead: the next one had the next number."""
+    return int(state["generation"]) if "generation" in state else int(state["sequence"]) + 1

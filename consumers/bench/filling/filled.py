@@ -82,7 +82,7 @@ def _fill_history(full: Learner, users: int) -> None:
         "domain": np.ones(places, np.int8),
         "row": np.ones(places, np.int32),
         "time": np.ones(places),
-        "seq": np.ones(places, np.int64),
+        "seq": np.ones(places, np.uint32),
     }
     events = np.full((users, len(DOMAINS)), SEEN)
     history.load(history.state() | {"events": events, "recent": recent})

@@ -22,4 +22,5 @@ def early(history: History) -> dict[str, Any]:
                 dense[name][user, number % length] = recent[name][at]
             at += 1
     old = {f"_{name}": table for name, table in dense.items()}
-    return state | {"events": state["events"].astype(np.int64)} | old
+    numbered = {"events": state["events"].astype(np.int64), "sequence": state.pop("generation") - 1}
+    return state | numbered | old

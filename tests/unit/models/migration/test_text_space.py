@@ -82,7 +82,7 @@ def test_early_tastes_by_hand() -> None:
 
 def taught(ratings: int) -> UserTaste:
     """Return the taste of one user, row 0, who has rated so many items."""
-    taste, rng = UserTaste(width=3), np.random.default_rng(3)
+    taste, rng = UserTaste(3, np.int16), np.random.default_rng(3)
     for n in range(ratings):
         taste.make_room(np.array([0]))
         phi, gain = rng.standard_normal(taste.size) / 2, np.zeros(taste.size)
@@ -101,7 +101,7 @@ def test_steps_say_what_a_covariance_says(ratings: int) -> None:
     become_whole(many.arrays, 0)
     found = []
     for taste in (few, many):
-        again = UserTaste(width=3)
+        again = UserTaste(3, np.int16)
         again.load(mapped_tastes(taste.state(), leading))
         theta, gain = np.zeros(taste.size), np.zeros(taste.size)
         taste_at(again.arrays, 0, 60.0 * ratings, theta)

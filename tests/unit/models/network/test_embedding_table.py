@@ -10,11 +10,11 @@ from models.state.dirty_keys import DirtyKeys
 torch.set_num_threads(1)
 
 
-def test_row_table_grows_by_a_quarter_and_keeps_to_its_capacity() -> None:
+def test_row_table_grows_by_an_eighth_and_keeps_to_its_capacity() -> None:
     table = RowTable(200, 4, 0.1, DirtyKeys())
     table.reserve(65)
     table.reserve(66)
-    assert len(table.values) == 81
+    assert len(table.values) == 73
     with pytest.raises(ValueError, match="capacity"):
         table.reserve(201)
 

@@ -51,10 +51,10 @@ def test_state_round_trips() -> None:
     assert [other.row_by_hash.get(item_hash(f"i{n}")) for n in range(30)] == list(range(30))
 
 
-def test_arrays_grow_by_a_quarter_and_keep_their_rows() -> None:
+def test_arrays_grow_by_an_eighth_and_keep_their_rows() -> None:
     array = np.ones((64, 2))
     assert grown(array, 64) is array
     bigger = grown(array, 65)
-    assert bigger.shape == (80, 2)
+    assert bigger.shape == (72, 2)
     assert bigger[:64].all()
     assert not bigger[64:].any()

@@ -163,6 +163,51 @@ def test_a_reborn_row_is_no_longer_recent() -> None:
     assert history.recent(0).time.tolist() == [2.0, 3.0]
 
 
+@pytest.mark.parametrize("ahead", [0, 2**32])
+def test_a_reborn_row_of_a_state_that_numbered_events(ahead: int) -> None:
+    """An early state: event 2 means row 6, whose items changed after event 1; a row changed after the last event."""
+    history, state = history_of(), history_of()
+    for item, time in ((6, 1.0), (6, 2.0), (7, 3.0)):
+        state.add(0, 0, item, time)
+    early_state = state.state()
+    early_state["sequence"] = early_state.pop("generation") + 3 + ahead
+    early_state["recent"] |= {"seq": np.array([1, 2, 3]) + ahead}
+    early_state["born"]["0"] = np.zeros(8, np.int64)
+    early_state["born"]["0"][[6, 7]] = np.array([2, 4]) + ahead
+    history.load(early_state)
+    assert history.recent(0).time.tolist() == [2.0]
+    history.add(0, 0, 7, 4.0)
+    assert history.recent(0).time.tolist() == [2.0, 4.0]
+    history.drop_item(0, 6)
+    assert history.recent(0).time.tolist() == [4.0]
+
+
+def test_generations_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the numbers are used up, each row means the same item as before."""
+    monkeypatch.setattr("models.tables.user_history.LAST_GENERATION", 3)
+    history, plain = history_of(length=20), PlainHistory(20)
+    for n in range(20):
+        for one in (history, plain):
+            one.add(0, 0, n % 5, float(n))
+        if n % 2:
+            history.drop_item(0, n % 3)
+            plain.reborn(0, n % 3)
+        recent = history.recent(0)
+        entries = zip(recent.domain.tolist(), recent.row.tolist(), recent.time.tolist(), strict=True)
+        assert list(entries)[::-1] == plain.recent(0)
+    assert history.generation <= 3
+
+
+def test_times_are_whole_seconds_from_1970_to_2106() -> None:
+    history = history_of()
+    times = [-5.0, 1.75, 1e18]
+    for n, time in enumerate(times):
+        history.add(0, 0, n, time)
+    assert history.recent(0).time.tolist() == [0.0, 1.0, 2**32 - 1]
+    together = Done(np.zeros(4, int), np.zeros(4, int), np.arange(4), np.array([*times, 0.0]))
+    assert history_of().recall(together).time[3, :3].tolist() == [2**32 - 1, 1.0, 0.0]
+
+
 def test_seen_outlives_the_row() -> None:
     history = history_of(items=0)
     row, _ = history.catalogues[0].touch("a")
@@ -215,7 +260,7 @@ def test_state_round_trips() -> None:
         for one, two in zip(history.recent(user), other.recent(user), strict=True):
             np.testing.assert_array_equal(one, two)
         assert other.has_seen(user, user % 2, f"i{user}") == history.has_seen(user, user % 2, f"i{user}")
-    assert other.sequence == history.sequence
+    assert other.generation == history.generation
 
 
 def busy(length: int = 7) -> History:
