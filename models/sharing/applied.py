@@ -44,6 +44,9 @@ class Applied:
         """Note that these events are learned now, and return those that were new."""
         known = self.next
         following, new = [known.get(source, 0) for source in facts.sources], list[int]()
+        if facts.size and (ends := _ends(facts, following)):
+            known.update(zip(facts.sources, ends, strict=True))
+            return facts
         for n, (source, offset) in enumerate(zip(facts.source.tolist(), facts.offset.tolist(), strict=True)):
             if offset >= following[source]:
                 following[source] = offset + 1
@@ -59,6 +62,17 @@ class Applied:
     def load(self, state: Sequence[Sequence[Any]]) -> None:
         """Take up a state."""
         self.next = {(topic, int(partition)): int(offset) for topic, partition, offset in state}
+
+
+def _ends(facts: SharedFacts, following: list[int]) -> list[int]:
+    """Return the next offset of each source after facts, if all are new and in their logs' order; else nothing."""
+    ends = list[int]()
+    for source, first in enumerate(following):
+        offsets = facts.offset[facts.source == source].astype(np.int64)
+        if len(offsets) and (offsets[0] < first or not (np.diff(offsets) > 0).all()):
+            return []
+        ends.append(int(offsets[-1]) + 1 if len(offsets) else first)
+    return ends
 
 
 def _indices(places: list[int]) -> NDArray[np.int64]:

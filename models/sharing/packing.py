@@ -142,5 +142,5 @@ def _shows(moves: _Moves) -> list[Shows]:
 def _check(body: _Body, columns: tuple[NDArray[Any], ...], latest: Latest) -> None:
     """Raise ValueError unless the columns have equal lengths."""
     items = int(latest.lengths.sum())
-    if any(len(column) != body.events for column in columns) or any(len(c) != items for c in latest[1:]):
+    if {len(c) for c in columns} != {body.events} or {len(c) for c in latest[1:]} != {items}:
         raise ValueError("its columns have different lengths")

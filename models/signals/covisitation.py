@@ -129,7 +129,7 @@ class CoVisitation(Checkpointed):
         found[known] = held[rows[known]]
         return found - 1
 
-    def slots_of(self, domains: NDArray[np.int8], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    def slots_of(self, domains: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.int64]:
         """Return the slots of items of several domains, in the shape of `rows`; -1 for an item without one."""
         found = np.full(len(rows), -1, np.int64)
         for domain in range(len(self.slot_of)):

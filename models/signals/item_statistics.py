@@ -62,12 +62,11 @@ class ItemStatistics(Checkpointed):
 
     def claim(self, done: Done) -> NDArray[np.int64]:
         """Return the co-visit slots of the events' items, (B,), -1 for a skip; give a slot to each item without one."""
-        pairs = zip(done.domain.tolist(), done.item.tolist(), strict=True)
-        if not len(done.kind):
-            return np.array([self.visits.claim(domain, item) for domain, item in pairs], np.int64)
-        chosen = done.chosen().tolist()
-        claimed = [self.visits.claim(*at) if took else -1 for at, took in zip(pairs, chosen, strict=True)]
-        return np.array(claimed, np.int64)
+        slots, chosen = self.visits.slots_of(done.domain, done.item), done.chosen()
+        for n in np.flatnonzero(chosen & (slots < 0)).tolist():
+            slots[n] = self.visits.claim(int(done.domain[n]), int(done.item[n]))
+        slots[~chosen] = -1
+        return slots
 
     def describe_recent(
         self, domain: int, recalled: Recalled, counts: NDArray[np.float32], slots: NDArray[np.int32]

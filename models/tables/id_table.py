@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -91,6 +91,20 @@ class IdTable(Checkpointed):
         if row is not None:
             self._see(key, row)
         return row
+
+    def see_all(self, keys: Sequence[str]) -> bool:
+        """Make keys the most recently seen ids, one after the other, if all have a row. Return whether they have."""
+        rows = list(map(self._rows.get, keys))
+        if None in rows:
+            return False
+        held = np.array(rows, np.int64)
+        first = self._sights + 1
+        # Of a key that is there twice, the later number is the larger one.
+        np.maximum.at(np.frombuffer(self._sight, np.int64), held, np.arange(first, first + len(held)))
+        self._sights += len(held)
+        self._seen.update(dict(zip(keys, rows, strict=True)))
+        self.written.update(rows)
+        return True
 
     def _see(self, key: str, row: int) -> None:
         self._sights += 1

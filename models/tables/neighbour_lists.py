@@ -141,6 +141,8 @@ class NeighbourLists(Checkpointed):
     def reserve(self, growths: int) -> None:
         """Allocate memory for this many growths of lists."""
         free = self.end + growths * self.most
+        if free > len(self.ids):
+            free += len(self.ids) // 4  # they are the largest tables: copy them seldom
         self.ids, self.weights = grown(self.ids, free), grown(self.weights, free)
         self._left = with_room(self._left, self._left_n, growths)
 

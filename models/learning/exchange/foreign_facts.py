@@ -92,9 +92,11 @@ def _rows(parts: Folded, shared: SharedFacts, numbers: NDArray[np.int64]) -> lis
     statistics = parts.models.ranker.statistics
     for n, (number, ids) in enumerate(zip(numbers.tolist(), shared.ids, strict=True)):
         table = parts.catalogues[number].ids
-        for at in shared.item[shared.domain == n].tolist():
-            if table.seen(ids[at]) is None:
-                parts.rows.item(number, ids[at])
+        chosen = [ids[at] for at in shared.item[shared.domain == n].tolist()]
+        if not table.see_all(chosen):
+            for item in chosen:
+                if table.seen(item) is None:
+                    parts.rows.item(number, item)
         # After all rows were given out: an item may have lost its row to another.
         found.append(np.fromiter(table.rows_of(ids), np.int64, len(ids)))
         statistics.reserve(number, table.high_water)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.sharing.applied import Applied
 from models.sharing.shared_facts import Place, SharedFacts
@@ -178,6 +180,18 @@ def test_every_event_counts_once_in_every_copy() -> None:
 @pytest.mark.parametrize("mutant", [Rules(acknowledged_first=False), Rules(read_to_end=False)])
 def test_without_either_rule_events_are_lost(mutant: Rules) -> None:
     assert wrong_schedules(mutant, 40) > 3
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=6), max_size=8)
+)
+def test_facts_are_claimed_like_single_events(batches: list[list[tuple[int, int]]]) -> None:
+    """In whatever order offsets come, and however often."""
+    one, other = Applied(), Applied()
+    for batch in batches:
+        places = [Place(TOPIC, partition, offset) for partition, offset in batch]
+        assert places_of(one.claim_new(facts_at(places))) == [at for at in places if other.claim(at)]
+        assert one.state() == other.state()
 
 
 def test_a_fact_that_is_read_again_is_dropped() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.learning.event_clock import AGREE, STEP, EventClock
+from models.learning.event_clock import AGREE, MANY, STEP, EventClock
 
 DAY = 86400.0
 T0 = 1_300_000_000.0
@@ -75,6 +75,29 @@ def test_what_is_asked_is_what_will_be(events: list[tuple[int, float]]) -> None:
         if len(seen[domain]) > AGREE:
             assert asked >= before
             assert asked <= before + STEP or min(seen[domain][-AGREE:]) > before
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 1), st.integers(-3, 9)), min_size=MANY, max_size=MANY + 9),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_many_events_move_it_as_one_after_the_other(batches: list[list[tuple[int, int]]]) -> None:
+    """Late events, those far ahead, and clocks that are new: the same times and the same state."""
+    one, other, now, back = EventClock(2), EventClock(2), T0, list[int]()
+    for batch in batches:
+        domains, times = [domain for domain, _ in batch], [now + days * DAY for _, days in batch]
+        shown = one.move_all(domains, times, lambda: back.append(1))
+        each = [
+            float(other.move_all([d], [t], lambda: back.append(2))[0])
+            for d, t in zip(domains, times, strict=True)
+        ]
+        if not back:
+            assert shown.tolist() == each
+        assert one.state() == other.state()
+        assert back.count(1) == back.count(2)
+        now += 2 * DAY
 
 
 def test_a_clock_that_stopped_in_a_year_to_come() -> None:

@@ -49,6 +49,28 @@ def test_behaves_like_a_least_recently_seen_cache(actions: list[tuple[str, int]]
 
 
 @settings(max_examples=80, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=20))
+def test_many_are_seen_as_one_after_the_other(batches: list[list[int]]) -> None:
+    """Order, members and what an increment holds are the same; with an unknown id nothing changes."""
+    one, other = IdTable(7), IdTable(7)
+    for table in (one, other):
+        for n in range(5):
+            table.touch(str(n))
+        table._seen.take(), table.written.take()
+    for batch in batches:
+        keys = list(map(str, batch))
+        known = all(key in one for key in keys)
+        assert one.see_all(keys) == known
+        if known:
+            assert [other.seen(key) for key in keys] == [one.get(key) for key in keys]
+        elif keys:
+            other.touch(keys[0]), one.touch(keys[0])
+        assert list(one) == list(other)
+        assert one._seen.take().keys == other._seen.take().keys
+        assert list(one.written.take().keys) == list(other.written.take().keys)
+
+
+@settings(max_examples=80, deadline=None)
 @given(ACTIONS, st.integers(0, 120), st.integers(1, 8))
 def test_state_round_trips(actions: list[tuple[str, int]], cut: int, capacity: int) -> None:
     """A table loaded from a state goes on exactly like the one that was never saved."""
