@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -67,9 +68,7 @@ class _Split:
                 raise TypeError("keys of a state are strings or whole numbers")  # others would not come back
             return {"m": [[key, self.split(item)] for key, item in value.items()]}
         if isinstance(value, list | tuple):
-            if _plain(value):
-                return {"p": list(value)}
-            return {"l": [self.split(item) for item in value]}
+            return _plain_list(value) or {"l": [self.split(item) for item in value]}
         if isinstance(value, TrackedTable):
             return self.part(value)
         if is_tensor(value):
@@ -98,6 +97,15 @@ class _Split:
         return {"c": [value.kind, self.split(value.changes(marks))]}
 
 
+def _plain_list(values: Sequence[Any]) -> dict[str, list[Any]] | None:
+    """Return a list of plain values, or of lists of them, in its split form; None for others. It may be long."""
+    if _plain(values):
+        return {"p": list(values)}
+    if set(map(type, values)) <= {list, tuple} and _plain(list(chain.from_iterable(values))):
+        return {"pp": [list(one) for one in values]}
+    return None
+
+
 def _plain(values: Sequence[Any]) -> bool:
     # Exact types: numpy's float64 and str_ are subclasses that MessagePack does not take.
     kinds = set(map(type, values))
@@ -121,7 +129,7 @@ def joined(value: Any, tensors: Tensors) -> Any:  # noqa: PLR0911
             return {key: joined(item, tensors) for key, item in content}
         case "l":
             return [joined(item, tensors) for item in content]
-        case "p":
+        case "p" | "pp":
             return content
         case "torch":
             import torch  # noqa: PLC0415  (takes seconds, and most commands hold no tensor)

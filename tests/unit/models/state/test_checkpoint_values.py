@@ -34,6 +34,7 @@ def round_trip(state: dict[str, Any], path: Path) -> dict[str, Any]:
         None, True, False, 0, -1, 2**63 - 1, -(2**63), 2**63, 2**64, 2**127 + 1, -(2**100),
         0.0, -0.0, 1.5, 1e-320, math.inf, -math.inf, "", "ünï\x00😀", b"", b"\x00\xff",
         [], [[]], {}, {"a": {}}, [1, "a", None, b"b", 2.5, True], [1, [2, [3, {"x": [2**70]}]]],
+        [["a", 1], ["b", None], []], [[2**70], [1]],
         {"a b\t": 1, "": 2}, {1: "int keys", -5: [1]}, [{}, {"a": [None]}],
     ],
 )  # fmt: skip
