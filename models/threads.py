@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import TypeVar
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -31,7 +30,7 @@ def cut(count: int, parts: int) -> list[slice]:
     >>> cut(10, 2)
     [slice(0, 5, None), slice(5, 10, None)]
     """
-    return [slice(a, b) for a, b in pairwise(np.linspace(0, count, parts + 1).astype(int).tolist())]
+    return [slice(a, b) for a, b in pairwise(count * n // parts for n in range(parts + 1))]
 
 
 class Workers:
