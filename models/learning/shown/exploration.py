@@ -15,7 +15,7 @@ Index = NDArray[np.int64]
 
 TEMPERATURE = 0.1
 """In log odds of a click, for `explore = 1`."""
-NEW_SHARE = 0.1
+NEW_SHARE = 0.12
 """Share of places for new items, for `explore = 1`."""
 OPTIMISM = 0.5
 """Standard deviations of an item's appeal that are added to its mean, for `explore = 1`."""
