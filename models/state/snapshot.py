@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from models.state.dirty_keys import DirtyKeys, Marks
-from models.state.tracked_tables import Changed, Ragged, Rows, TrackedTable, is_tensor, parts
+from models.state.tracked_tables import Changed, Ragged, Rows, SparsePlaces, TrackedTable, is_tensor, parts
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -169,6 +169,11 @@ def mark_clean(live: dict[str, Any], loaded: dict[str, Any]) -> None:
         if isinstance(part, Rows):
             same = isinstance(held, np.ndarray) and held.shape == part.values.shape
             fits = same and held.dtype == part.values.dtype
+        elif isinstance(part, Ragged | SparsePlaces):  # a column of an early version may have another type
+            columns = part.columns(np.zeros(0, np.int64))
+            fits = isinstance(held, dict) and all(
+                name in held and held[name].dtype == column.dtype for name, column in columns.items()
+            )
         earlier = fitting.get(id(part.touched), (part.touched, True))[1]
         fitting[id(part.touched)] = (part.touched, earlier and fits)
     for touched, fits in fitting.values():

@@ -287,6 +287,24 @@ def test_state_and_increments_round_trip() -> None:
         assert theta(taste, user, 900.0).tolist() == theta(other, user, 900.0).tolist()
 
 
+def test_a_state_with_more_digits_is_written_anew() -> None:
+    """Steps of 16 bits become steps of 8, and the next increment holds all of them: the two must not be mixed."""
+    rng, early, now = np.random.default_rng(8), exact(3), UserTaste(3)
+    for user in (0, 0, 1):
+        learn(early, user, random_features(rng, 3), 1.0, time=1.0)
+    base = read_back(early.live())
+    now.load(base)
+    for user in (0, 1):
+        np.testing.assert_allclose(theta(now, user, 1.0), theta(early, user, 1.0), atol=0.01)
+    mark_clean(now.live(), base)
+    learn(now, 1, random_features(rng, 3), 1.0, time=2.0)
+    now.written.add(1)
+    again = UserTaste(3)
+    again.load(merged(base, [read_back(now.live(), increment=True)]))
+    for user in (0, 1):
+        assert theta(again, user, 2.0).tolist() == theta(now, user, 2.0).tolist()
+
+
 def test_a_state_with_whole_matrices_loads() -> None:
     """The earliest version kept (users, m, m)."""
     matrix = np.diag(of_prior(1)) + 0.01
