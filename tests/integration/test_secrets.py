@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -46,6 +49,15 @@ def store(tmp_path: Path, topic_prefix: str) -> Iterator[SecureStore]:
 
 def told(*texts: str) -> list[str]:
     return [secret for secret in SECRETS for text in texts if secret in text]
+
+
+def words_of(value: Any) -> set[str]:
+    """Return the words of all texts in a decoded state. Two letters may stand in a number's bytes by chance."""
+    if isinstance(value, dict):
+        return words_of([*value.keys(), *value.values()])
+    if isinstance(value, list):
+        return set[str]().union(*map(words_of, value))
+    return set(re.split(r"\W+", value)) if isinstance(value, str) else set()
 
 
 @pytest.fixture
@@ -109,7 +121,9 @@ def test_no_secret_is_told(
     files = [p for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()]
     assert files
     state = next(p for p in files if p.name == "state.msgpack").read_bytes()
-    assert b"u1" not in state.replace(b"u10", b"")
+    told_by_state = words_of(msgspec.msgpack.decode(state))
+    assert "books" in told_by_state
+    assert "u1" not in told_by_state
     assert told(log, *answers, shown.stdout, shown.stderr, checked.stdout, checked.stderr) == []
     assert told(figures.read_text(), *(p.read_bytes().decode("latin-1") for p in files)) == []
     assert told(*(one.decode("latin-1") for one in held)) == []
