@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,24 +71,22 @@ class EventClock:
         return now
 
     def move_all(
-        self, domains: Sequence[int], times: Sequence[float], set_back: Callable[[], None]
+        self, domains: NDArray[np.int64], times: NDArray[np.float64], set_back: Callable[[], None]
     ) -> NDArray[np.float64]:
         """Count events (seconds) in their order, and return the times for learning them, (B,).
 
         set_back: is called when an event has taken its domain's clock back.
         """
-        if (
-            len(times) >= MANY
-            and (found := self._moved_together(np.array(domains), np.array(times))) is not None
-        ):
-            return found
-        shown = list[float]()
-        for domain, time in zip(domains, times, strict=True):
+        together = self._moved_together(domains, times) if len(times) >= MANY else None
+        if together is not None:
+            return together
+        shown, order = list[float](), domains.tolist()
+        for domain, time in zip(order, times.tolist(), strict=True):
             before = self.newest[domain]
             shown.append(self.move(domain, time))
             if shown[-1] < before:
                 set_back()
-                shown = [min(was, self.newest[of]) for was, of in zip(shown, domains, strict=False)]
+                shown = [min(was, self.newest[of]) for was, of in zip(shown, order, strict=False)]
         return np.array(shown)
 
     def _moved_together(

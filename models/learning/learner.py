@@ -203,8 +203,8 @@ class Learner(Checkpointed):
 
     def _resolve(self, events: Sequence[Interaction]) -> Resolved:
         """Give every user and item a row, and every event the time for learning it; return the batch by rows."""
-        rows, seconds = self.rows.of(events), [event.timestamp / 1000.0 for event in events]
-        times = self.clock.move_all(rows.domain.tolist(), seconds, self._end_future)
+        rows, seconds = self.rows.of(events), np.array([event.timestamp / 1000.0 for event in events])
+        times = self.clock.move_all(rows.domain, seconds, self._end_future)
         done = Done(*rows[:3], times, self.ranker.event_weights.kinds(events))
         found, users = resolved(events, done, rows.new, len(self.domains)), int(rows.user.max()) + 1
         for domain, places in enumerate(found.places):

@@ -176,6 +176,7 @@ class Ranker(Checkpointed):
         """
         proposing = {d: self._proposing(d, asked, *question) for d, question in questions.items()}
         workers = self.workers if len(asked.user) >= 2 * WORTH_SPLITTING else ALONE
+        # Candidates come first, so that a first start compiles them while another process compiles the rest
         workers.run([*(task for one in proposing.values() for task in one.tasks), *beside])
         judging = {d: self._judging(d, asked, one, learn) for d, one in proposing.items()}
         workers.run([task for _, task in judging.values()])

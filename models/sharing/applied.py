@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.sharing.shared_facts import Place, SharedFacts
 
@@ -42,18 +41,15 @@ class Applied:
 
     def claim_new(self, facts: SharedFacts) -> SharedFacts:
         """Note that these events are learned now, and return those that were new."""
-        known = self.next
-        following, new = [known.get(source, 0) for source in facts.sources], list[int]()
-        if facts.size and (ends := _ends(facts, following)):
-            known.update(zip(facts.sources, ends, strict=True))
-            return facts
-        for n, (source, offset) in enumerate(zip(facts.source.tolist(), facts.offset.tolist(), strict=True)):
-            if offset >= following[source]:
-                following[source] = offset + 1
-                new.append(n)
-        if new:
-            known.update(zip(facts.sources, following, strict=True))
-        return facts.take(_indices(new))
+        new = np.zeros(facts.size, np.bool_)
+        for n, (topic, partition) in enumerate(facts.sources):
+            here = facts.source == n
+            last = self.next.get((topic, partition), 0) - 1
+            highest = np.maximum.accumulate(np.append(last, facts.offset[here].astype(np.int64)))
+            new[here] = highest[1:] > highest[:-1]
+            if highest[-1] > last:
+                self.claim_to(topic, partition, int(highest[-1]) + 1)
+        return facts if new.all() else facts.take(np.flatnonzero(new))
 
     def state(self) -> list[list[Any]]:
         """Return what `load` takes."""
@@ -62,18 +58,3 @@ class Applied:
     def load(self, state: Sequence[Sequence[Any]]) -> None:
         """Take up a state."""
         self.next = {(topic, int(partition)): int(offset) for topic, partition, offset in state}
-
-
-def _ends(facts: SharedFacts, following: list[int]) -> list[int]:
-    """Return the next offset of each source after facts, if all are new and in their logs' order; else nothing."""
-    ends = list[int]()
-    for source, first in enumerate(following):
-        offsets = facts.offset[facts.source == source].astype(np.int64)
-        if len(offsets) and (offsets[0] < first or not (np.diff(offsets) > 0).all()):
-            return []
-        ends.append(int(offsets[-1]) + 1 if len(offsets) else first)
-    return ends
-
-
-def _indices(places: list[int]) -> NDArray[np.int64]:
-    return np.array(places, np.int64)

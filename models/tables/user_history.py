@@ -170,17 +170,24 @@ class History(CheckpointedRows):
         if row >= self._born.shape[1]:
             self._born = np.ascontiguousarray(grown(self._born.T, row + 1).T)
         if self.generation == LAST_GENERATION:
-            self._begin_generations()
+            held = self.rings()
+            held.seq[:] = self._begin_generations(held.domain, held.row, held.seq)
+            self.written.everything()
         self.generation += 1
         self._born[domain, row] = self.generation
 
-    def _begin_generations(self) -> None:
-        """Begin with generation 1 anew: entries that mean their row's present item are of it, all others of 0."""
-        held = self.rings()
-        held.seq[:] = _of_present_items(held.domain, held.row, held.seq, self._born)
-        self._born[self._born > 0] = 1
-        self.generation = 1
-        self.written.everything()
+    def _begin_generations(
+        self, domain: NDArray[Any], row: NDArray[Any], seq: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        """Begin with generation 1 anew. Return that of each entry of the rings: 1 if it means its row's present item.
+
+        domain, row, seq: (n,) of the entries, as they were.
+        """
+        first, known = np.zeros(len(seq), np.int64), (domain >= 0) & (row < self._born.shape[1])
+        first[known] = self._born[domain[known], row[known]]
+        self._born[self._born > 0] = self.generation = 1
+        present: NDArray[np.bool_] = seq >= first
+        return present
 
     def end_future(self, now: float) -> None:
         """Set every time after `now` (seconds) to `now`."""
@@ -214,22 +221,10 @@ class History(CheckpointedRows):
             mine[: len(held)] = held
         recent = state["recent"] if "recent" in state else early_lists(state)
         if self.generation > LAST_GENERATION:  # of an early state, which numbered events
-            present = _of_present_items(recent["domain"], recent["row"], recent["seq"], self._born)
-            recent = recent | {"seq": present}
-            self._born[self._born > 0] = self.generation = 1
+            recent = recent | {"seq": self._begin_generations(recent["domain"], recent["row"], recent["seq"])}
         self._rings.load(state["events"], recent)
         for d, seen in enumerate(self._seen):
             seen.load(state["seen"][str(d)])
-
-
-def _of_present_items(
-    domain: NDArray[Any], row: NDArray[Any], seq: NDArray[Any], born: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return (n,): whether each entry of the rings means the present item of its row. domain, row, seq: (n,)."""
-    first, known = np.zeros(len(seq), np.int64), (domain >= 0) & (row < born.shape[1])
-    first[known] = born[domain[known], row[known]]
-    present: NDArray[np.bool_] = seq >= first
-    return present
 
 
 def generation(state: Mapping[str, Any]) -> int:

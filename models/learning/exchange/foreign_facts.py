@@ -62,7 +62,7 @@ def locate(
     numbers = np.array([index[name] for name in shared.domains], np.int64)
     domain = numbers[shared.domain]
     items = _rows(parts, shared, numbers)
-    time = parts.clock.move_all(domain.tolist(), (shared.time / 1000.0).tolist(), set_back)
+    time = parts.clock.move_all(domain, shared.time / 1000.0, set_back)
     item = _joined(shared.domain, shared.item, items)
     done = Done(domain, np.full(len(domain), NOBODY), item, time)
     recalled = _recalled(shared, numbers, items, time)

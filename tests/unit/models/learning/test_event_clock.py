@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,12 +88,11 @@ def test_many_events_move_it_as_one_after_the_other(batches: list[list[tuple[int
     """Late events, those far ahead, and clocks that are new: the same times and the same state."""
     one, other, now, back = EventClock(2), EventClock(2), T0, list[int]()
     for batch in batches:
-        domains, times = [domain for domain, _ in batch], [now + days * DAY for _, days in batch]
+        domains = np.array([domain for domain, _ in batch])
+        times = np.array([now + days * DAY for _, days in batch])
         shown = one.move_all(domains, times, lambda: back.append(1))
-        each = [
-            float(other.move_all([d], [t], lambda: back.append(2))[0])
-            for d, t in zip(domains, times, strict=True)
-        ]
+        single = [slice(n, n + 1) for n in range(len(batch))]
+        each = [float(other.move_all(domains[n], times[n], lambda: back.append(2))[0]) for n in single]
         if not back:
             assert shown.tolist() == each
         assert one.state() == other.state()

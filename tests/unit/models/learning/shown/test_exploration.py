@@ -14,7 +14,7 @@ VALUES, NEW = np.array([-2.0, -2.1, -2.15, -2.3]), np.array([False, True, False,
 
 
 def test_the_setting() -> None:
-    """At the recommended one: temperature .1, half an sd, a tenth of places; the name says the setting."""
+    """At the recommended one: temperature .1, half an sd, 12 % of places; the name says the setting."""
     one, half, none = Exploration(1.0, 0), Exploration(0.5, 0), Exploration(0.0, 0)
     assert (policy_name(one.explore), policy_name(half.explore)) == ("pl-1", "pl-0.5")
     assert (one.share, half.share, none.share) == (0.12, 0.06, 0.0)
