@@ -33,7 +33,7 @@ BEFORE = Path(__file__).parents[3] / "data" / "states" / "rating_by_name.npz"
 
 
 def made() -> RatingModel:
-    return exact(RatingModel(DOMAINS, DIM, users=USERS, items=ITEMS))
+    return RatingModel(DOMAINS, DIM, users=USERS, items=ITEMS)
 
 
 def exact(model: RatingModel) -> RatingModel:
@@ -79,7 +79,7 @@ def test_a_censored_residual_is_in_quarters_of_the_range() -> None:
 def test_parts_are_those_of_plain_numpy() -> None:
     """3,000 events: to the rounding of tastes to 16 bits."""
     events, plain = ratings(3000), PlainRating(DOMAINS, DIM)
-    found = learn(made(), events, 64)
+    found = learn(exact(made()), events, 64)
     for n, value in enumerate(events.value.tolist()):
         of = (
             int(events.domain[n]),
@@ -96,8 +96,8 @@ def test_parts_are_those_of_plain_numpy() -> None:
 
 def test_rounded_steps_change_little() -> None:
     """With the 8 bits that are kept, predictions change by less than a hundredth of a star, root mean square."""
-    events, other = ratings(3000), RatingModel(DOMAINS, DIM, users=USERS, items=ITEMS)
-    found, expected = learn(other, events, 64), learn(made(), events, 64)
+    events = ratings(3000)
+    found, expected = learn(made(), events, 64), learn(exact(made()), events, 64)
     stars = events.domain != 2
     change = totals(found)[stars] - totals(expected)[stars]
     assert 0 < np.sqrt((change**2).mean()) < 0.01
@@ -245,7 +245,7 @@ def test_a_state_of_before_goes_on_as_it_would_have() -> None:
 
 
 def test_a_state_in_the_earlier_format_is_the_same_state() -> None:
-    one, other = made(), made()
+    one, other = exact(made()), exact(made())
     learn(one, ratings(400), 16)
     other.load(as_before(one))
     assert differences(one.state(), other.state(), lambda path: path.startswith(".taste.")) == []

@@ -20,9 +20,7 @@ from models.rating.taste_steps import (
     taste_variances,
 )
 from models.rating.user_taste import UserTaste
-from models.state.merging import merged
-from models.state.snapshot import mark_clean
-from tests.support.learners.states import differences, read_back
+from tests.support.learners.states import differences
 
 WEEK = 7 * 86400.0
 Floats = NDArray[np.float64]
@@ -74,7 +72,7 @@ def of_prior(width: int) -> Floats:
 
 def with_belief(mean: Floats, matrix: Floats, time: float = 0.0) -> UserTaste:
     """A user with a mean and a covariance, as a state of an earlier version has them."""
-    taste = exact(len(mean) - LEADING)
+    taste = UserTaste(len(mean) - LEADING)
     triangle = matrix[np.tril_indices(len(mean))]
     taste.load(
         {
@@ -118,7 +116,7 @@ def test_mood_by_hand() -> None:
 
 
 def test_a_new_user_has_the_variances_of_the_prior() -> None:
-    taste, variances = exact(3), np.zeros(3)
+    taste, variances = UserTaste(3), np.zeros(3)
     taste.reserve(1)
     advance_taste(taste.arrays, 0, 7.0)
     priors = [1 / 8, 1 / 6, 1 / 20, 1 / 4, 1 / 3, 1 / 3, 1 / 3]
@@ -142,7 +140,7 @@ def test_recursive_equals_batch_bayesian_regression() -> None:
 
 
 def test_mood_fades_and_the_rest_stays() -> None:
-    taste, phi = exact(2), features(0.0, 0.0, np.array([1.0, 0.0]))
+    taste, phi = UserTaste(2), features(0.0, 0.0, np.array([1.0, 0.0]))
     for _ in range(10):
         learn(taste, 3, phi, 1.0, time=0.0)
     fresh = theta(taste, 3, 0.0)
@@ -155,7 +153,7 @@ def test_mood_fades_and_the_rest_stays() -> None:
 
 def test_an_earlier_time_counts_as_now() -> None:
     """Events out of order must not make the mood grow."""
-    taste, phi = exact(1), features(0.0, 0.0, np.ones(1))
+    taste, phi = UserTaste(1), features(0.0, 0.0, np.ones(1))
     learn(taste, 0, phi, 1.0, time=1000.0)
     assert theta(taste, 0, 0.0).tolist() == theta(taste, 0, 1000.0).tolist()
     learn(taste, 0, phi, 1.0, time=0.0)
@@ -163,7 +161,7 @@ def test_an_earlier_time_counts_as_now() -> None:
 
 
 def test_unknown_users_have_no_taste_and_get_no_row() -> None:
-    taste = exact(2)
+    taste = UserTaste(2)
     assert not theta(taste, -1, 0.0).any()
     taste.reserve(8)
     assert not theta(taste, 7, 0.0).any()
@@ -171,7 +169,7 @@ def test_unknown_users_have_no_taste_and_get_no_row() -> None:
 
 
 def test_a_dropped_row_starts_anew() -> None:
-    taste, other, phi = exact(2), exact(2), features(0.3, 0.1, np.array([0.5, -1.0]))
+    taste, other, phi = UserTaste(2), UserTaste(2), features(0.3, 0.1, np.array([0.5, -1.0]))
     for _ in range(5):
         learn(taste, 0, phi, 2.0, time=0.0)
     taste.drop_user(0)
@@ -183,7 +181,7 @@ def test_a_dropped_row_starts_anew() -> None:
 
 
 def test_no_time_lies_after_now() -> None:
-    taste, phi = exact(1), features(0.0, 0.0, np.ones(1))
+    taste, phi = UserTaste(1), features(0.0, 0.0, np.ones(1))
     learn(taste, 0, phi, 1.0, time=50.0)
     learn(taste, 1, phi, 1.0, time=10.0)
     taste.end_future(20.0)
@@ -193,7 +191,7 @@ def test_no_time_lies_after_now() -> None:
 def test_covariance_stays_positive_over_a_long_life() -> None:
     """After 5,000 updates in float32 the covariance is still positive."""
     rng = np.random.default_rng(2)
-    taste = exact(TASTE_WIDTH)
+    taste = UserTaste(TASTE_WIDTH)
     for n in range(5000):
         learn(taste, 0, random_features(rng, TASTE_WIDTH), rng.normal(), time=30.0 * n)
     assert np.linalg.eigvalsh(covariance(taste, 0)).min() > 0
@@ -201,20 +199,20 @@ def test_covariance_stays_positive_over_a_long_life() -> None:
 
 @pytest.mark.parametrize("ratings", [1, 3, 12])
 def test_few_ratings_cost_few_bytes(ratings: int) -> None:
-    """Three hundred users who rate in turn: at most twice 13 bytes a user and 48 a rating."""
-    rng, taste, other = np.random.default_rng(3), exact(TASTE_WIDTH), exact(TASTE_WIDTH)
+    """Three hundred users who rate in turn: at most twice 13 bytes a user and 28 a rating."""
+    rng, taste, other = np.random.default_rng(3), UserTaste(TASTE_WIDTH), UserTaste(TASTE_WIDTH)
     for _ in range(ratings):
         phi = random_features(rng, TASTE_WIDTH)
         for user in range(300):
             learn(taste, user, phi, user % 3, time=0.0)
         learn(other, 0, phi, 1.0, time=0.0)
     tables = [taste.arrays.time, taste.arrays.steps, taste.arrays.begin, *steps_of(taste)]
-    assert sum(table.nbytes for table in tables) <= 2 * 300 * (13 + ratings * 48)
+    assert sum(table.nbytes for table in tables) <= 2 * 300 * (13 + ratings * 28)
     assert not len(taste.arrays.whole)
     assert theta(taste, 298, 1.0).tolist() == theta(other, 0, 1.0).tolist()
 
 
-def steps_of(taste: UserTaste) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]:
+def steps_of(taste: UserTaste) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
     return taste.arrays.gain, taste.arrays.fade, taste.arrays.move
 
 
@@ -240,7 +238,7 @@ def test_steps_equal_a_covariance(ratings: int) -> None:
 
 def test_blocks_are_used_again() -> None:
     """Many users come and go in a few rows: the tables stay as large as a few users need."""
-    rng, taste = np.random.default_rng(5), exact(2)
+    rng, taste = np.random.default_rng(5), UserTaste(2)
     for n in range(400):
         for _ in range(rng.integers(1, 30)):
             learn(taste, n % 4, random_features(rng, 2), 1.0, time=0.0)
@@ -251,7 +249,7 @@ def test_blocks_are_used_again() -> None:
 
 def test_room_for_a_batch_is_made_at_once() -> None:
     """Forty ratings of one user and one of another in a batch, after which nothing may have grown."""
-    taste, rng = exact(2), np.random.default_rng(6)
+    taste, rng = UserTaste(2), np.random.default_rng(6)
     users = np.array([7] * 40 + [3])
     taste.make_room(users)
     held = taste.arrays
@@ -263,60 +261,3 @@ def test_room_for_a_batch_is_made_at_once() -> None:
     assert held.end[0] <= len(held.move)
     assert (held.steps[7], held.steps[3]) == (WHOLE, 1)
     assert theta(taste, 3, 0.0).any()
-
-
-def test_state_and_increments_round_trip() -> None:
-    """Users without ratings, with few, with many, and dropped ones."""
-    rng, taste, other = np.random.default_rng(7), exact(3), exact(3)
-    ratings = {0: 3, 1: 50, 2: 20, 5: 1}
-    for user, count in ratings.items():
-        for _ in range(count):
-            learn(taste, user, random_features(rng, 3), rng.normal(), time=1.0)
-    base = read_back(taste.live())
-    other.load(base)
-    assert differences(other.state(), taste.state()) == []
-    mark_clean(other.live(), base)
-    for user in (0, 2, 3):
-        learn(other, user, random_features(rng, 3), 1.0, time=700.0)
-    other.written.update([0, 2, 3])
-    other.drop_user(1)
-    other.written.drop(1)
-    assert differences(merged(base, [read_back(other.live(), increment=True)]), other.state()) == []
-    taste.load(other.state())
-    for user in range(6):
-        assert theta(taste, user, 900.0).tolist() == theta(other, user, 900.0).tolist()
-
-
-def test_a_state_with_more_digits_is_written_anew() -> None:
-    """Steps of 16 bits become steps of 8, and the next increment holds all of them: the two must not be mixed."""
-    rng, early, now = np.random.default_rng(8), exact(3), UserTaste(3)
-    for user in (0, 0, 1):
-        learn(early, user, random_features(rng, 3), 1.0, time=1.0)
-    base = read_back(early.live())
-    now.load(base)
-    for user in (0, 1):
-        np.testing.assert_allclose(theta(now, user, 1.0), theta(early, user, 1.0), atol=0.01)
-    mark_clean(now.live(), base)
-    learn(now, 1, random_features(rng, 3), 1.0, time=2.0)
-    now.written.add(1)
-    again = UserTaste(3)
-    again.load(merged(base, [read_back(now.live(), increment=True)]))
-    for user in (0, 1):
-        assert theta(again, user, 2.0).tolist() == theta(now, user, 2.0).tolist()
-
-
-def test_a_state_with_whole_matrices_loads() -> None:
-    """The earliest version kept (users, m, m)."""
-    matrix = np.diag(of_prior(1)) + 0.01
-    taste, early = with_belief(np.arange(5.0), matrix), exact(1)
-    early.load(
-        {
-            "known": np.array([False, True]),
-            "time": np.array([0.0, 4.0]),
-            "mean": np.arange(10.0, dtype=np.float32).reshape(2, 5) % 5,
-            "covariance": np.stack([np.zeros((5, 5)), matrix]).astype(np.float32),
-        }
-    )
-    assert covariance(early, 1) == pytest.approx(covariance(taste, 0))
-    assert theta(early, 1, 4.0).tolist() == theta(taste, 0, 0.0).tolist()
-    assert not theta(early, 0, 4.0).any()
