@@ -1,7 +1,9 @@
 """Measure a contestant: one or several shards that drain a backlog from a broker into a store.
 
-Fields of the task: `data`, `events`, `seconds`, `shards`, `bootstrap`, `prefix`, `url`. The topics hold the stream
-already. Several shards have a process that trains their network, as in production.
+Fields of the task: `data`, `events`, `seconds`, `shards`, `alone`, `bootstrap`, `prefix`, `url`. The topics hold the
+stream already. Several shards have a process that trains their network, as in production. With `alone`, each process
+learns a whole stream of its own and nothing is shared: if one event costs more than in a single process, the cause is
+the machine.
 """
 
 from __future__ import annotations
@@ -12,7 +14,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consumers.bench.parts.service_process import CPU, EVENTS, START_SECONDS, Metrics, Role, ServiceProcess
+import msgspec
+
+from consumers.bench.parts.service_process import (
+    ALONE,
+    CPU,
+    EVENTS,
+    START_SECONDS,
+    Metrics,
+    Role,
+    ServiceProcess,
+)
 from consumers.bench.parts.stream import load
 from consumers.bench.parts.task import Task, answer
 from consumers.config.loader import load_for_all
@@ -20,7 +32,7 @@ from consumers.kafka_client.client import client_options
 from consumers.sharing.topics import create_shard_topics
 
 FOLDED = "crosscurrent_facts_total{direction=folded}"
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.5
 
 
 class Work(NamedTuple):
@@ -36,17 +48,21 @@ class Work(NamedTuple):
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Measure the CPU of an event. A start is not part of it: each process counts from its last look without an event.
+    """Measure the CPU of an event, once half of the events are learned, until all are, or for `seconds`.
 
-    The time ends once all events are learned and all their facts are folded, or after `seconds`.
+    After that a service without work makes the lists that waited. Facts that were not folded by then do not count.
     """
     domains = load(task.data, task.events).domains
     with tempfile.TemporaryDirectory(prefix="crosscurrent-bench-") as name, ExitStack() as stack:
-        roles = [Role("run", index, task.shards) for index in range(task.shards)]
-        if task.shards > 1:
+        shares = task.shards > 1 and not task.alone
+        roles = [Role("run", n, task.shards) if shares else ALONE for n in range(task.shards)]
+        if shares:
             roles.append(Role("network", None, task.shards))
-        made = [ServiceProcess(Path(name) / str(n), task, domains, role) for n, role in enumerate(roles)]
-        if task.shards > 1:
+        made = [
+            ServiceProcess(Path(name) / str(n), own_task(task, n), domains, role)
+            for n, role in enumerate(roles)
+        ]
+        if shares:
             settings = load_for_all(made[0].config)
             create_shard_topics(client_options(settings.kafka), settings)
         processes = [stack.enter_context(one) for one in made]
@@ -65,30 +81,36 @@ def measure(task: Task) -> dict[str, Any]:
     }
 
 
-def _watched(processes: list[ServiceProcess], task: Task) -> tuple[list[Metrics], list[Metrics], float]:
-    """Return the metrics of each process before its first event and at the end, and the seconds between them.
+def own_task(task: Task, process: int) -> Task:
+    """Return the task of one of the processes: with `alone` it has topics and a database of its own."""
+    if not task.alone:
+        return task
+    return msgspec.structs.replace(
+        task, prefix=f"{task.prefix}{process}.", url=f"{task.url.rpartition('/')[0]}/{process}"
+    )
 
-    The process of the network, which learns no events, counts from the first event of all.
+
+def _watched(processes: list[ServiceProcess], task: Task) -> tuple[list[Metrics], list[Metrics], float]:
+    """Return the metrics of each process when half of the events are learned and at the end, and the seconds between.
+
+    The first half is warm-up. A process that starts encodes and publishes every item, and that costs the same however
+    many events there are.
     """
+    due = task.events * (task.shards if task.alone else 1)
     begun, deadline = time.perf_counter(), time.perf_counter() + START_SECONDS
     before = now = [one.metrics() for one in processes]
-    while time.perf_counter() < deadline and not _finished(now[: task.shards], task):
+    waits = True
+    while time.perf_counter() < deadline and _sum(now).events < due:
         time.sleep(EVERY_SECONDS)
         for one in processes:
             one.check()
-        waited, now = not _sum(now).events, [one.metrics() for one in processes]
-        quiet = [not new[EVENTS] and (waited or n < task.shards) for n, new in enumerate(now)]
-        before = [new if still else old for old, new, still in zip(before, now, quiet, strict=True)]
-        if waited:
-            begun = time.perf_counter()
-            deadline = begun + (task.seconds if _sum(now).events else START_SECONDS)
+        now = [one.metrics() for one in processes]
+        learned = _sum(now).events
+        if waits and learned:
+            waits, deadline = False, time.perf_counter() + task.seconds
+        if learned < due / 2:
+            before, begun = now, time.perf_counter()
     return before, now, time.perf_counter() - begun
-
-
-def _finished(found: list[Metrics], task: Task) -> bool:
-    """Return whether every event is learned by its shard and folded by all others."""
-    done = _sum(found)
-    return done.events >= task.events and done.folded >= task.events * (task.shards - 1)
 
 
 def _sum(found: list[Metrics]) -> Work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -102,16 +102,18 @@ class Projection(Checkpointed):
             raise ValueError("its texts are projected on another basis than those of the items here")
         before = self.basis.claims
         self.basis.load(basis)
-        changed, projected = list[Key](), Vectors()
+        changed, projected = defaultdict[str, list[Key]](list), Vectors()
         for key in self._waiting:
             claim = self.basis.claims.get(key[0])
             if claim is None or claim != before.get(key[0]):
-                changed.append(key)
-        for key in changed:
-            projected[key] = self.basis.project(key[0], self._waiting[key][None])[0]
-            claim = self.basis.claims.get(key[0])
+                changed[key[0]].append(key)
+        for domain, keys in changed.items():
+            raw = np.stack([self._waiting[key] for key in keys])
+            projected |= zip(keys, self.basis.project(domain, raw), strict=True)
+            claim = self.basis.claims.get(domain)
             if claim is not None and claim.settled:
-                self.drop(key)
+                for key in keys:
+                    self.drop(key)
         return projected
 
     def drop(self, key: Key) -> None:

@@ -25,6 +25,8 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 1
     shards: int = 1
     """Processes that share the stream."""
+    alone: bool = False
+    """Whether these processes share nothing instead. Each has topics and a database of its own."""
     rate: float = 1_000.0
     """Events a second that are sent."""
     impressions: float = 0.0

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Numbers of processes, the first of them 1."""
     shard_events: int = 40_000
     shard_seconds: float = 120.0
+    fact_seconds: float = 8.0
+    """CPU of own events while several processes fold facts beside each other."""
     restart_users: int = 1_000_000
     restart_items: int = 20_000
 
@@ -59,6 +61,7 @@ QUICK = Plan(
     shards=(1, 2),
     shard_events=8_000,
     shard_seconds=20.0,
+    fact_seconds=1.0,
     restart_users=100_000,
 )
 

@@ -47,17 +47,31 @@ class PublishedNetwork(NetworkReader):
 
     def take_rows(self, rows: PublishedRows, row_of: Callable[[int, str], int]) -> None:
         """Take in rows of items. row_of: returns the catalogue's row of domain and item id, -1 for none."""
-        if not len(rows.row):
+        names = iter(rows.ids)
+        owner = np.array([row_of(d, next(names)) if d >= 0 else -1 for d in rows.domain.tolist()], np.int64)
+        new = self._changed(rows, owner)
+        if not new.any():
             return
-        for d, lost in enumerate(self.items.follow(rows.row, rows.values)):
+        row, domain, owner = rows.row[new], rows.domain[new], owner[new]
+        for d, lost in enumerate(self.items.follow(row, rows.values[new])):
             self._touch(d, lost)
-        owned, names = np.flatnonzero(rows.domain >= 0), iter(rows.ids)
-        found = np.array([row_of(d, next(names)) for d in rows.domain[owned].tolist()], np.int64)
         for d in range(len(self.domains)):
-            here = (rows.domain[owned] == d) & (found >= 0)
+            here = (domain == d) & (owner >= 0)
             if here.any():
-                self.items.own(d, found[here], rows.row[owned[here]])
-                self._touch(d, found[here])
+                self.items.own(d, owner[here], row[here])
+                self._touch(d, owner[here])
+
+    def _changed(self, rows: PublishedRows, owner: Index) -> NDArray[np.bool_]:
+        """Return (n,) which rows have other values or another owner than here.
+
+        A publisher that starts again publishes every row. Most are as they were, and their vectors need no new look.
+        owner: (n,) rows of the catalogues, -1 for none.
+        """
+        changed = (self.items.table.rows(rows.row) != rows.values).any(1) | (owner < 0)
+        for d in range(len(self.domains)):
+            here = np.flatnonzero((rows.domain == d) & (owner >= 0))
+            changed[here] |= self.items.find(d, owner[here]) != rows.row[here]
+        return np.asarray(changed)
 
     def _touch(self, domain: int, rows: Index) -> None:
         self._touched[domain].update(rows.tolist())
@@ -78,10 +92,10 @@ class PublishedNetwork(NetworkReader):
         weights.kappa, weights.strategy = list(dense.kappa), list(dense.strategy)
         weights.adapter.events = np.array(dense.events, np.int64)
         weights.adapter.divergence = {t: dict(pairs) for t, pairs in dense.divergence.items()}
-        learned = int(weights.adapter.events.sum()) - before
-        if learned < 0 or (changed and not learned):
-            # The publisher has gone on from an older checkpoint: nothing of what is cached is near.
-            learned = max(catalogue.size for catalogue in self.catalogues)
+        # A publisher that has gone on from an older checkpoint is a few events back: as near as after as many more.
+        learned = abs(int(weights.adapter.events.sum()) - before)
+        if changed and not learned:
+            learned = max(catalogue.size for catalogue in self.catalogues)  # another network: nothing is near
         touched = [np.array(sorted(rows), np.int64) for rows in self._touched]
         self._touched = [set() for _ in self.catalogues]
         weights.stepped(learned, touched)

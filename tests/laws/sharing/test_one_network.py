@@ -13,6 +13,8 @@ from models.arms.fact_exchange import outgoing
 from models.learning.exchange.network_exchange import NetworkPublisher, OtherDomainsError, take_in
 from models.learning.learner import Learner
 from models.network import item_vector_cache
+from models.network.embedding_table import Array
+from models.network.numpy_scorer import NumpyScorer
 from models.network.published.packing import WeightsError
 from models.network.published.publication import RING, Keyed
 from models.schema import Domain, Interaction, Item
@@ -162,6 +164,29 @@ def test_a_publisher_that_starts_again_publishes_every_row() -> None:
     world.publish()
     assert apart(world.role, world.shard.full) < 1e-5
     assert world.shard.full.model == world.role.model
+
+
+def test_a_publisher_that_starts_again_costs_a_follower_only_what_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All rows are published. Vectors of items are computed again for those alone that have other values."""
+    world = Trained(SMALL, 256)
+    world.publish()
+    computed, compute = list[int](), NumpyScorer.items
+
+    def counted(self: NumpyScorer, learned: Array, text: Array, domain: int) -> Array:
+        computed.append(len(learned))
+        return compute(self, learned, text, domain)
+
+    monkeypatch.setattr(NumpyScorer, "items", counted)
+    world.publisher = NetworkPublisher(world.role)
+    world.publish()
+    assert sum(computed) == 0
+    table = world.role.network.items.table
+    table.replace(np.arange(3), table.values[:3] + 1, table.sums[:3])
+    world.publish()
+    assert sum(computed) == 3
+    assert apart(world.role, world.shard.full) > 1e-3, "the publisher's own vectors are older than its rows"
 
 
 def test_the_state_of_a_follower_goes_on_where_it_ended(trained: Trained) -> None:
