@@ -17,6 +17,7 @@ from serving.shard_metrics import ShardMetrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FOLDER = DEPLOY / "prometheus"
+TESTS = ("alerts_test.yaml", "budgets_test.yaml", "week_test.yaml")
 
 
 def rules(name: str) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def promtool(missing: Callable[[object], NoReturn], *words: str) -> subprocess.C
     return subprocess.run([binary, *words], cwd=FOLDER, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("file", ["alerts_test.yaml", "budgets_test.yaml"])
+@pytest.mark.parametrize("file", TESTS)
 def test_promtool_tests(file: str, missing: Callable[[object], NoReturn]) -> None:
     """Every alert fires when it should, with its words, and is silent when it should be."""
     done = promtool(missing, "test", "rules", file)
@@ -50,10 +51,10 @@ def test_promtool_accepts_the_config(missing: Callable[[object], NoReturn]) -> N
 
 def test_every_rule_has_its_test() -> None:
     """Each alert is tested to fire and to be silent, each recorded series by a value."""
-    text = "".join((FOLDER / name).read_text() for name in ("alerts_test.yaml", "budgets_test.yaml"))
+    text = "".join((FOLDER / name).read_text() for name in TESTS)
     tests = [
         case
-        for name in ("alerts_test.yaml", "budgets_test.yaml")
+        for name in TESTS
         for test in yaml.safe_load((FOLDER / name).read_text())["tests"]
         for case in test.get("alert_rule_test", ())
     ]

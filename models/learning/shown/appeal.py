@@ -107,9 +107,10 @@ class Appeal(Checkpointed):
     ) -> None:
         """Let texts learn from shows and clicks. rows, expected, clicks: (n,); nothing is expected of a late click."""
         k, texts = self.strength(domain), self.told_by_text(domain, rows)
-        worth = k / (k + self.column(domain, "expected", rows) * np.exp(texts))
+        more = np.exp(texts)
+        worth = k / (k + self.column(domain, "expected", rows) * more)
         units = self._catalogues[domain].directions.units[rows]
-        self.text.learn(domain, units, expected, clicks, worth, impressions)
+        self.text.learn(domain, units, expected * more, clicks, worth, impressions)
 
     def of(self, domain: int, rows: Index) -> Estimate:
         """Return the appeals of item rows, (n,)."""
@@ -149,15 +150,17 @@ class Appeal(Checkpointed):
     def _add(self, domain: int, rows: Index, more: Mapping[str, NDArray[Any]]) -> None:
         if not len(rows):
             return
-        table, once = self._tables[domain], np.unique(rows)
-        table.reserve(int(once[-1]) + 1)
+        table = self._tables[domain]
+        table.reserve(int(rows.max()) + 1)
         for name, values in more.items():
             np.add.at(table.arrays[name], rows, values)
         clicks, expected = table.arrays["clicks"], table.arrays["expected"]
-        full = once[expected[once] > MEMORY]
-        clicks[full] *= MEMORY / expected[full]
+        full = rows[expected[rows] > MEMORY]
+        clicks[full] *= (
+            MEMORY / expected[full]
+        )  # once for a row that is here twice: numpy reads all before it writes
         expected[full] = MEMORY
-        self.written[domain].update(once.tolist())
+        self.written[domain].update(rows.tolist())
 
     def tell(self, domain_name: str, item_ids: Sequence[str], values: Sequence[float]) -> None:
         """Set the appeals of items, in log odds of a click, instead of learning them: mean as told, sd 0.

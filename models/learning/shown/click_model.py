@@ -65,7 +65,7 @@ def rates(x: Floats, weights: Floats, more: Floats) -> Floats:
     >>> rates(np.array([[1.0, 2.0, 0.0, 0.0]]), np.array([-3.0, 0.5, 0.0, 0.0]), np.zeros(1)).round(3).tolist()
     [0.135]
     """
-    rate: Floats = np.exp(np.clip(x @ weights + more, -20.0, 0.0))
+    rate: Floats = np.exp(np.minimum(np.maximum(x @ weights + more, -20.0), 0.0))
     return rate
 
 
@@ -122,15 +122,17 @@ class ClickModel:
     def learn(self, domain: int, examples: Examples) -> None:
         """Learn shows and clicks."""
         self._judge_fatigue(domain, examples)
-        kept = KEPT**examples.impressions
-        prior = np.diag(PRECISION)
-        for arm in range(len(ARMS)):
-            x, weights = examples.x[:, arm], self.weights[domain, arm]
-            rate = examples.theta * rates(x, weights, examples.appeal) * examples.shown
-            precision = prior + kept * (self.precision[domain, arm] - prior) + (x * rate[:, None]).T @ x
-            step = np.linalg.solve(precision, (examples.clicks - rate) @ x)
-            self.precision[domain, arm] = precision
-            self.weights[domain, arm] += step / max(1.0, float(np.abs(step).max()) / LONGEST)
+        kept, prior = KEPT**examples.impressions, np.diag(PRECISION)
+        x, weights = examples.x.transpose(1, 0, 2), self.weights[domain]  # all arms together: (arms, n, 4)
+        log_rate = (x @ weights[:, :, None])[:, :, 0] + examples.appeal
+        rate = np.exp(np.minimum(np.maximum(log_rate, -20.0), 0.0)) * (examples.theta * examples.shown)
+        precision = (
+            prior + kept * (self.precision[domain] - prior) + (x * rate[:, :, None]).transpose(0, 2, 1) @ x
+        )
+        push = (examples.clicks - rate)[:, None, :] @ x
+        step = np.linalg.solve(precision, push[:, 0, :, None])[:, :, 0]
+        self.precision[domain] = precision
+        self.weights[domain] += step / np.maximum(1.0, np.abs(step).max(1, keepdims=True) / LONGEST)
         self.impressions[domain] += examples.impressions
         self.gains[domain] *= GAIN_KEPT**examples.impressions
 

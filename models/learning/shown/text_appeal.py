@@ -34,7 +34,7 @@ class TextAppeal:
     >>> texts = TextAppeal(domains=1, dim=2)
     >>> z = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> for _ in range(300):  # items of the first text are clicked twice as often as expected, the others as expected
-    ...     texts.learn(0, z, np.array([0.1, 0.1]), np.array([0.2, 0.1]), np.ones(2), 0)
+    ...     texts.learn(0, z, 0.1 * np.exp(texts.of(0, z)), np.array([0.2, 0.1]), np.ones(2), 0)
     >>> texts.of(0, z).round(1).tolist()  # log 2 = .7, less by the prior
     [0.6, 0.0]
     """
@@ -54,16 +54,17 @@ class TextAppeal:
 
     def of(self, domain: int, units: NDArray[np.floating[Any]]) -> Floats:
         """Return what texts say of the appeal of items, (n,). units: (n, dim) text directions."""
-        said: Floats = np.clip(units @ (self.weights[domain] + self.weights[-1]), -BOUND, BOUND)
+        said: Floats = np.minimum(
+            np.maximum(units @ (self.weights[domain] + self.weights[-1]), -BOUND), BOUND
+        )
         return said
 
     def learn(
-        self, domain: int, units: NDArray[np.floating[Any]], expected: Floats, clicks: Floats, worth: Floats,
+        self, domain: int, units: NDArray[np.floating[Any]], rate: Floats, clicks: Floats, worth: Floats,
         impressions: int
     ) -> None:  # fmt: skip
-        """Learn shows and clicks of n items. expected: (n,) clicks, by all but appeal. worth: (n,) `k / (k + E)`."""
+        """Learn shows and clicks of n items. rate: (n,) expected clicks, with `of`. worth: (n,) `k / (k + E)`."""
         z = units.astype(np.float64)
-        rate = expected * np.exp(self.of(domain, units))
         # Half a step each, because both move the sum.
         push, told = 0.5 * (worth * (clicks - rate)) @ z, (worth * rate) @ (z * z)
         for row in (domain, -1):

@@ -19,7 +19,7 @@ def taught(truth: list[np.ndarray], rounds: int, seed: int = 0) -> tuple[TextApp
         for domain, weights in enumerate(truth):
             z = units[rng.integers(ITEMS, size=64)]
             clicks = rng.poisson(RATE * np.exp(z @ weights)).astype(np.float64)
-            texts.learn(domain, z, np.full(64, RATE), clicks, np.ones(64), 6)
+            texts.learn(domain, z, RATE * np.exp(texts.of(domain, z)), clicks, np.ones(64), 6)
     return texts, units
 
 
