@@ -144,7 +144,18 @@ class Catalogue(Checkpointed):
         self.ids.written.add(row)
         self.has_vector[row] = vector is not None
         self.vectors[row] = 0.0 if vector is None else vector
-        self.directions.changed(row, self.vectors, self.has_vector)
+        self.directions.changed(np.array([row]), self.vectors, self.has_vector)
+
+    def set_vectors(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Replace the vectors of distinct items, (n,) and (n, dim), as `set_vector` would one by one."""
+        begin = 0
+        while begin < len(rows):
+            end = begin + self.directions.most
+            some = rows[begin:end]
+            self.ids.written.update(some.tolist())
+            self.has_vector[some], self.vectors[some] = True, vectors[begin:end]
+            self.directions.changed(some, self.vectors, self.has_vector)
+            begin = end
 
     def live(self) -> dict[str, Any]:
         """Return what `load` takes."""

@@ -23,7 +23,7 @@ class Directions:
     >>> directions, vectors = Directions(dim=1), np.array([[1], [5]], np.float32)
     >>> directions.grow(2)
     >>> for row in range(2):
-    ...     directions.changed(row, vectors, np.array([True, row > 0]))
+    ...     directions.changed(np.array([row]), vectors, np.array([True, row > 0]))
     >>> print(directions.units)
     [[-1.]
      [ 1.]]
@@ -46,17 +46,29 @@ class Directions:
             new = np.zeros((rows - len(self.units), self.units.shape[1]), np.float32)
             self.units = np.concatenate([self.units, new])
 
-    def changed(self, row: int, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
-        """Note that the vector of `row` is new or removed. vectors (rows, dim), known (rows,): of all rows."""
-        self.changes += 1
+    @property
+    def most(self) -> int:
+        """The most rows of one `changed`: a refresh comes after the last of them."""
+        return max(1, self.settled - self.changes)
+
+    def changed(
+        self, rows: NDArray[np.int64], vectors: NDArray[np.float32], known: NDArray[np.bool_]
+    ) -> None:
+        """Note that the vectors of distinct rows, (n,), are new or removed.
+
+        vectors: (rows, dim) and known: (rows,), of all rows, of which no later one is written yet. However many rows
+        come at once, the directions are those that they would have one by one.
+        """
+        self.changes += len(rows)
         if self.changes >= self.settled and known.any():
             self.mean = vectors[known].mean(0, dtype=np.float64).astype(np.float32)
             self.changes, self.settled = 0, max(1, int(known.sum()) // 4)
             self.refresh(vectors, known)
+            self.index.changed(rows[:-1])
             self.index.all_changed(self.units)
         else:
-            self.units[row] = self._unit(vectors[row : row + 1], known[row : row + 1])[0]
-            self.index.changed(np.array([row]))
+            self.units[rows] = self._unit(vectors[rows], known[rows])
+            self.index.changed(rows)
 
     def refresh(self, vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
         """Compute every direction again. vectors: (rows, dim). known: (rows,) whether a row has a vector."""

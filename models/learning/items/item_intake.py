@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -94,11 +95,18 @@ class ItemIntake(Checkpointed):
         self._put_texts(self.projection.follow(basis))
 
     def _put_texts(self, projected: dict[Key, Vector]) -> None:
-        for key, vector in projected.items():
+        changed = defaultdict[int, dict[int, Vector]](dict)
+        for key, text in projected.items():
             domain, row = self.index[key[0]], self._row(key)
             if row is not None:
                 held = self._parts.get(flat(key))
-                self._put_vector(domain, row, key[1], None if held is None else held.named, vector)
+                vector = self._sum(domain, key[1], None if held is None else held.named, text)
+                if vector is not None and self._differs(domain, row, vector):
+                    changed[domain][row] = vector
+        for domain, vectors in changed.items():
+            self.catalogues[domain].set_vectors(np.array(list(vectors)), np.stack(list(vectors.values())))
+            for row in vectors:
+                self.changed(domain, row)
 
     def evicted(self, domain: int, row: int, item_id: str) -> None:
         """Forget an item that has lost its row."""
@@ -124,21 +132,28 @@ class ItemIntake(Checkpointed):
         self, domain: int, row: int, item_id: str, named: Vector | None, text: Vector | None
     ) -> None:
         """Write the sum of both parts to the catalogue, if it differs from the present vector."""
+        vector = self._sum(domain, item_id, named, text)
+        if self._differs(domain, row, vector):
+            self.catalogues[domain].set_vector(row, vector)
+            self.changed(domain, row)
+
+    def _sum(self, domain: int, item_id: str, named: Vector | None, text: Vector | None) -> Vector | None:
+        """Keep both parts of an item's vector where there are two, and return their sum; None without any."""
         name = flat((self.names[domain], item_id))
         if named is None:
             self._drop_parts(name)
-            vector = text
-        else:
-            rest = np.zeros(self.dim, np.float32) if text is None else text
-            self._parts[name] = Parts(named, rest)
-            self._parts_written.add(name)
-            vector = named + rest
+            return text
+        rest = np.zeros(self.dim, np.float32) if text is None else text
+        self._parts[name] = Parts(named, rest)
+        self._parts_written.add(name)
+        return named + rest
+
+    def _differs(self, domain: int, row: int, vector: Vector | None) -> bool:
+        """Return whether the item's present vector is another one."""
         catalogue = self.catalogues[domain]
-        same = (vector is not None) == bool(catalogue.has_vector[row])
-        if same and (vector is None or np.array_equal(vector, catalogue.vectors[row])):
-            return
-        catalogue.set_vector(row, vector)
-        self.changed(domain, row)
+        if vector is None or not catalogue.has_vector[row]:
+            return (vector is not None) or bool(catalogue.has_vector[row])
+        return not np.array_equal(vector, catalogue.vectors[row])
 
     def _drop_parts(self, name: str) -> None:
         if self._parts.pop(name, None) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.tables.catalogue import Catalogue
+from tests.support.learners.states import differences
 
 
 def filled(vectors: np.ndarray) -> Catalogue:
@@ -52,3 +53,22 @@ def test_state_round_trips_bit_for_bit() -> None:
             row, _ = one.touch(f"new{n}")
             one.set_vector(row, np.full(33, n, np.float32))
     np.testing.assert_array_equal(other.directions.units[:277], catalogue.directions.units[:277])
+
+
+def test_vectors_in_lots_lead_where_single_ones_do() -> None:
+    """Bit for bit, whatever the lots, through several refreshes and with lists in use."""
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(900, 33)).astype(np.float32)
+    order = np.concatenate([rng.permutation(900), rng.permutation(900)[:300]])
+    one, lots = (Catalogue(1000, 33, exact_items=100) for _ in range(2))
+    for catalogue in (one, lots):
+        for n in range(900):
+            catalogue.touch(f"i{n}")
+    for row in order.tolist():
+        one.set_vector(row, vectors[row])
+    for begin, end in ((0, 1), (1, 40), (40, 41), (41, 800), (800, 900), (900, 1200)):
+        rows = order[begin:end]
+        lots.set_vectors(rows, vectors[rows])
+    assert lots.directions.index.in_use
+    assert differences(one.state(), lots.state()) == []
+    np.testing.assert_array_equal(one.directions.units, lots.directions.units)
