@@ -103,18 +103,20 @@ class Appeal(Checkpointed):
         return self.text.of(domain, self._catalogues[domain].directions.units[rows])
 
     def learn_texts(
-        self, domain: int, rows: Index, expected: Floats, clicks: Floats, impressions: int
+        self, domain: int, rows: Index, texts: Floats, expected: Floats, clicks: Floats, impressions: int
     ) -> None:
-        """Let texts learn from shows and clicks. rows, expected, clicks: (n,); nothing is expected of a late click."""
-        k, texts = self.strength(domain), self.told_by_text(domain, rows)
-        more = np.exp(texts)
+        """Let texts learn from shows and clicks. rows, expected, clicks: (n,); nothing is expected of a late click.
+
+        texts: (n,) what `told_by_text` says of the rows.
+        """
+        k, more = self.strength(domain), np.exp(texts)
         worth = k / (k + self.column(domain, "expected", rows) * more)
         units = self._catalogues[domain].directions.units[rows]
         self.text.learn(domain, units, expected * more, clicks, worth, impressions)
 
-    def of(self, domain: int, rows: Index) -> Estimate:
-        """Return the appeals of item rows, (n,)."""
-        k, text = self.strength(domain), self.told_by_text(domain, rows)
+    def of(self, domain: int, rows: Index, texts: Floats | None = None) -> Estimate:
+        """Return the appeals of item rows, (n,). texts: (n,) what `told_by_text` says of them, if that is known."""
+        k, text = self.strength(domain), self.told_by_text(domain, rows) if texts is None else texts
         clicks = self.column(domain, "clicks", rows) + k
         mean = text + np.log(clicks / (self.column(domain, "expected", rows) * np.exp(text) + k))
         sd = 1.0 / np.sqrt(clicks)

@@ -117,7 +117,8 @@ class ShownLearning(Checkpointed):
         clicked = np.array([one.clicked for one in seen], np.int64)[described.at]
         shown = (clicked < 0).astype(np.float64)
         clicks = (clicked == described.place).astype(np.float64)
-        mean = self.appeal.of(domain, described.rows).mean
+        texts = self.appeal.told_by_text(domain, described.rows)
+        mean = self.appeal.of(domain, described.rows, texts).mean
         self._judge(domain, described, mean, clicked)
         kept = (shown + clicks) > 0
         at, place, rows = described.at[kept], described.place[kept], described.rows[kept]
@@ -127,7 +128,7 @@ class ShownLearning(Checkpointed):
         expected = self.clicks.expected(domain, x[:, 0], theta)
         counts = np.where(self.appeal.sure(domain, rows), 1.0, self.clicks.shares(domain)[0])
         self.clicks.learn(domain, Examples(x, theta, counts * mean[kept], clicks, shown, count))
-        self.appeal.learn_texts(domain, rows, expected * shown, clicks, count)
+        self.appeal.learn_texts(domain, rows, texts[kept], expected * shown, clicks, count)
         new, hit = shown > 0, clicks > 0
         self.counts[domain, "new"] += int(self.appeal.is_new(domain, rows[new]).sum())
         appeal, fresh = self.shared or self.appeal, self._fresh(seen)[at]
