@@ -23,7 +23,7 @@ from consumers.demo.addresses import (
     may_write,
     servers,
 )
-from consumers.demo.drift_comparison import Drifted, Kept, compare, show
+from consumers.demo.drift_comparison import Drifted, Kept, OtherPass, compare, show
 from consumers.demo.embedded_servers import free_port
 from consumers.demo.feed.producer import Feed
 from consumers.demo.feed.worlds import about, did_of, domains_of, world_of
@@ -126,6 +126,9 @@ class _Demo:
         service.after_turn = self._look
         self._learned, self._looked = threading.Event(), threading.Event()
         """Whether everything is learned, and whether the showcase has looked since."""
+        self._other: OtherPass | None = None
+        if world is not None and options.scenario is None:
+            self._other = OtherPass(service.settings, world)
         self._outcome: _Outcome | None = None
         self._error: BaseException | None = None
 
@@ -165,7 +168,7 @@ class _Demo:
         service, options = self._service, self._options
         try:
             view = View(service, self._console, self._showcase)
-            went = follow(service, self._feed, view, options.burst())
+            went = follow(service, self._feed, view, options.burst(), self._steady)
             self._learned.set()
             self._looked.wait(LOOK_PATIENCE)
             self._outcome = _Outcome(went, self._compare())
@@ -180,11 +183,16 @@ class _Demo:
             self._error = error
         service.stopping = True
 
+    def _steady(self) -> None:
+        """Learn without adaptation beside the stream, from now on."""
+        if self._other is not None:
+            self._other.begin()
+
     def _compare(self) -> Drifted | None:
         """Compare with a learner without adaptation, in the default world."""
-        if self._world is None or self._options.scenario is not None:
+        if self._other is None or self._world is None:
             return None
-        drifted = compare(self._kept, self._service.settings, self._world, self._console)
+        drifted = compare(self._kept, self._other.trace(self._console), self._world)
         self._report.more = [drifted.chart()] if drifted is not None else []
         return drifted
 

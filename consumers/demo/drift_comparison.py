@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,8 +14,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.evaluation.scenarios.run import ScenarioPass, run_pass
+from consumers.errors import Stop
+from consumers.evaluation.scenarios.run import ScenarioPass, Trace, run_pass
 from consumers.evaluation.scenarios.world import TARGET
+from consumers.evaluation.workers import end_with_parent
 from consumers.report.svg_chart import Chart, ChartLine, number
 from consumers.simulator.world import World
 from consumers.simulator.world_settings import WorldSettings
@@ -20,6 +26,8 @@ from models.assessment.prequential import RMSE, Prequential
 
 WINDOW_EVENTS = 100
 """Events of the target whose error is shown as one value."""
+LESS_URGENT = 5
+"""What is added to the niceness of the other pass: it gets a third of a core that others want all the time."""
 
 
 class Kept(Prequential):
@@ -63,18 +71,51 @@ class Drifted(NamedTuple):
         }
 
 
-def compare(kept: Kept, settings: Settings, world: WorldSettings, console: Console) -> Drifted | None:
-    """Learn the world's events once more without adaptation.
+class OtherPass:
+    """Learns the world's events once more without adaptation, in a process of its own.
 
-    Return None if the target never drifted, or has too few events to compare.
+    It may run beside the stream, once that is slow: what the service has to do is more urgent.
     """
-    what = "the same events once more, without adaptation …"
-    if not console.is_terminal:
-        console.print(what, style="dim")
-    with console.status(what):
-        trace = run_pass(
-            ScenarioPass(world, msgspec.json.encode(settings), adapt=False, ranked=False), lambda _: None
-        )
+
+    def __init__(self, settings: Settings, world: WorldSettings) -> None:
+        self._run = ScenarioPass(world, msgspec.json.encode(settings), adapt=False, ranked=False)
+        self._result: Connection | None = None
+
+    def begin(self) -> Connection:
+        """Begin, if it has not begun. Return where the result comes."""
+        if self._result is None:
+            context = multiprocessing.get_context("spawn")
+            self._result, there = context.Pipe(duplex=False)
+            context.Process(target=_learn, args=(there, self._run), name="other-pass", daemon=True).start()
+            there.close()
+        return self._result
+
+    def trace(self, console: Console) -> Trace:
+        """Return what it found, once it has ended. Raises Stop if its process was killed."""
+        result, what = self.begin(), "the same events once more, without adaptation …"
+        if not console.is_terminal and not result.poll():
+            console.print(what, style="dim")
+        with console.status(what):
+            try:
+                found: Trace = result.recv()
+            except EOFError:
+                raise Stop("the process that learns without adaptation has ended; is memory short?") from None
+        return found
+
+
+def _learn(there: Connection, run: ScenarioPass) -> None:
+    """Learn in a process of its own; it ends with the demo, which hears Ctrl-C."""
+    from models.threads import use_one_thread  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    os.nice(LESS_URGENT)
+    use_one_thread()
+    there.send(run_pass(run, lambda _: None))
+
+
+def compare(kept: Kept, trace: Trace, world: WorldSettings) -> Drifted | None:
+    """Compare with a pass without adaptation. Return None if the target never drifted, or has too few events."""
     drifts = World(world).drifts(TARGET)
     still = trace.losses.get((RMSE, "full"))
     if not drifts or still is None:

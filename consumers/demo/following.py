@@ -34,8 +34,11 @@ class Followed(NamedTuple):
     burst: Burst
 
 
-def follow(service: Service, feed: Feed, view: View, burst: int) -> Followed:
-    """Start the feed once the service is ready; return when all is done. burst: how many events come first, fast."""
+def follow(service: Service, feed: Feed, view: View, burst: int, steady: Callable[[], None]) -> Followed:
+    """Start the feed once the service is ready; return when all is done.
+
+    burst: how many events come first, fast. steady: called once they are learned, if there are any.
+    """
     while service.ready() is not None and not service.stopping:
         time.sleep(0.05)
     feed.go()
@@ -46,6 +49,7 @@ def follow(service: Service, feed: Feed, view: View, burst: int) -> Followed:
         learned = service.pipeline.totals["learned"]
         if not first.events and 0 < burst <= learned:  # on a slow machine only after the feed has sent all
             first = Burst(learned, time.monotonic() - begun, _published(service))
+            steady()
         view.refresh()
         time.sleep(DRAW_SECONDS)
 

@@ -45,10 +45,10 @@ def run_all(
     # spawn: a forked child would inherit torch's and BLAS's thread pools in an unusable state
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
-    manager.start(_end_with_parent)
+    manager.start(end_with_parent)
     with manager:
         done_steps = manager.dict()
-        with ProcessPoolExecutor(WORKERS, context, _end_with_parent) as pool:
+        with ProcessPoolExecutor(WORKERS, context, end_with_parent) as pool:
             futures = [pool.submit(_work, work, run, n, done_steps) for n, run in enumerate(runs)]
             group = tuple(names)
             tasks = [bars.add_task(name, total=steps.number, unit=steps.unit, group=group) for name in names]
@@ -64,7 +64,7 @@ def run_all(
             return [future.result() for future in futures]
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent ends. A killed parent cleans up nothing, and workers would run for hours."""
     parent = multiprocessing.parent_process()
     assert parent is not None

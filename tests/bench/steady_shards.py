@@ -40,7 +40,8 @@ from models.schema import Domain
 from tests.bench.on_apache_kafka import kafka_if_there
 
 USERS = ITEMS = 10_000
-WARM_UP_SECONDS, EVERY_SECONDS, AWAY_SECONDS = 20.0, 0.2, 3.0
+WARM_UP_SECONDS, EVERY_SECONDS, AWAY_SECONDS = 40.0, 0.2, 3.0
+"""Seconds. During the warm-up the texts of all items are projected, once: shards stand still for a moment then."""
 AGE = "crosscurrent_network_age_seconds"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from consumers.config.schema import Settings
-from consumers.demo.drift_comparison import TARGET, WINDOW_EVENTS, Drifted, Kept, compare, show
+from consumers.demo.drift_comparison import TARGET, WINDOW_EVENTS, Drifted, Kept, OtherPass, compare, show
+from consumers.errors import Stop
+from consumers.evaluation.scenarios.run import Trace
 from consumers.simulator.presets import three_domains
 from consumers.simulator.world import World
 from consumers.simulator.world_settings import WorldSettings
@@ -38,9 +41,18 @@ def target_events() -> int:
     return sum(int((draw.domain == real.number[TARGET]).sum()) for draw in real.draws())
 
 
-def test_windows_after_the_drift() -> None:
+@pytest.fixture(scope="module")
+def other() -> Trace:
+    """Return what another pass finds."""
+    out = io.StringIO()
+    found = OtherPass(Settings(), world()).trace(Console(file=out))
+    assert "once more, without adaptation" in out.getvalue()
+    return found
+
+
+def test_windows_after_the_drift(other: Trace) -> None:
     """The service's errors stand beside those of a learner without adaptation."""
-    found = compare(kept(target_events()), Settings(), world(), Console(file=io.StringIO()))
+    found = compare(kept(target_events()), other, world())
     assert found is not None
     assert found.before == pytest.approx(1.0)
     assert found.adapted[-1] == pytest.approx(2.0, abs=0.1)
@@ -51,11 +63,21 @@ def test_windows_after_the_drift() -> None:
     assert figures["error_after_drift_without_adaptation"] == [round(found.not_adapted[0], 4)]
 
 
-def test_nothing_to_compare() -> None:
+def test_nothing_to_compare(other: Trace) -> None:
     """There is no comparison without a drift, or with too few events."""
-    console = Console(file=io.StringIO())
-    assert compare(kept(target_events()), Settings(), world(drifts=False), console) is None
-    assert compare(kept(20), Settings(), world(), console) is None
+    assert compare(kept(target_events()), other, world(drifts=False)) is None
+    assert compare(kept(20), other, world()) is None
+
+
+def test_a_pass_that_was_killed_is_an_error() -> None:
+    """It is said, instead of waiting for a result."""
+    made = OtherPass(Settings(), world())
+    result = made.begin()
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(Stop, match="has ended"):
+        made.trace(Console(file=io.StringIO()))
+    assert result is made.begin(), "it begins once"
 
 
 def test_bars() -> None:
