@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -86,7 +87,11 @@ class OtherPass:
         if self._result is None:
             context = multiprocessing.get_context("spawn")
             self._result, there = context.Pipe(duplex=False)
-            context.Process(target=_learn, args=(there, self._run), name="other-pass", daemon=True).start()
+            process = context.Process(target=_learn, args=(there, self._run), name="other-pass", daemon=True)
+            resource_tracker.ensure_running()  # the process needs it, and its start would end the block below
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for the demo alone
+            process.start()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             there.close()
         return self._result
 
@@ -104,10 +109,9 @@ class OtherPass:
 
 
 def _learn(there: Connection, run: ScenarioPass) -> None:
-    """Learn in a process of its own; it ends with the demo, which hears Ctrl-C."""
+    """Learn in a process of its own, which ends with the demo."""
     from models.threads import use_one_thread  # noqa: PLC0415
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     os.nice(LESS_URGENT)
     use_one_thread()

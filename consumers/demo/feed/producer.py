@@ -57,6 +57,7 @@ class Feed:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,  # Ctrl-C in a terminal is for the demo, which then ends its producer
         )
 
     def wait_for_items(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from consumers.errors import USAGE
 from tests.support.service.running import wait_for
 
 EVENTS = 1_500
+OWN_PROCESSES = 4
+"""Broker, store and producer, and the pass without adaptation, which begins after the burst."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -169,6 +172,31 @@ def test_own_events_and_a_request_to_forget_beside_the_feed(kept: Kept) -> None:
     assert "2 impressions, 0 lost" in kept.said()
     assert "5 of forgotten users" in kept.said()
     assert not kept.config.exists()
+
+
+def test_ctrl_c_in_a_terminal(tmp_path: Path, broker: Any, redis_store: Any) -> None:
+    """Every process of the group gets it. The demo ends in a sentence, beside its other pass too; nothing is left."""
+    del broker, redis_store
+    words, out = line(tmp_path, "--events", "6000"), tmp_path / "out.txt"
+    with out.open("w") as file:
+        process = subprocess.Popen(words, stdout=file, stderr=file, start_new_session=True)
+    wait_for(lambda: "learned" in out.read_text(), 200.0)
+    wait_for(lambda: len(children(process.pid)) >= OWN_PROCESSES, 60.0, why="the other pass")
+    there = children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 128 + signal.SIGINT, out.read_text()
+    assert "stopped before the stream ended" in out.read_text()
+    assert "Traceback" not in out.read_text()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in there), 30.0, why="no process")
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
+        int(word)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        if task.name != str(pid)
+        for word in (task / "children").read_text().split()
+    ]
 
 
 def test_a_config_of_the_users_own_is_not_overwritten(tmp_path: Path) -> None:
