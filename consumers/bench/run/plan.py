@@ -42,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Numbers of processes, the first of them 1."""
     shard_events: int = 40_000
     shard_seconds: float = 120.0
-    fact_seconds: float = 8.0
+    fact_seconds: float = 4.0
     """CPU of own events while several processes fold facts beside each other."""
     restart_users: int = 1_000_000
     restart_items: int = 20_000

@@ -82,12 +82,11 @@ class ShardRows:
     def _drained(self, folder: str, shards: int, alone: bool = False) -> dict[str, Any]:
         """Return the figures of processes that drain a stream; with `alone` each one of its own."""
         plan = self._plan
-        task = Task(
-            data=folder, events=plan.shard_events, seconds=plan.shard_seconds, shards=shards, alone=alone
-        )
+        events = plan.shard_events // 2 if alone else plan.shard_events  # for each process that is alone
+        task = Task(data=folder, events=events, seconds=plan.shard_seconds, shards=shards, alone=alone)
         with self._brokers.broker() as place, Store() as store:
             here = {"bootstrap": place.bootstrap, "prefix": place.prefix, "url": store.url}
             task = msgspec.structs.replace(task, **here)
             filled = [own_task(task, process) for process in range(shards if alone else 1)]
-            events = [self._runner.run("filling.fill_topics", one)["events"] for one in filled]
-            return self._runner.run("shards", msgspec.structs.replace(task, events=events[0]))
+            counts = [self._runner.run("filling.fill_topics", one)["events"] for one in filled]
+            return self._runner.run("shards", msgspec.structs.replace(task, events=counts[0]))
