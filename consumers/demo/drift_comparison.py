@@ -24,6 +24,7 @@ from consumers.simulator.world import World
 from consumers.simulator.world_settings import WorldSettings
 from consumers.terminal.plain_text import joined, plain
 from models.assessment.prequential import RMSE, Prequential
+from models.threads import use_one_thread
 
 WINDOW_EVENTS = 100
 """Events of the target whose error is shown as one value."""
@@ -110,8 +111,6 @@ class OtherPass:
 
 def _learn(there: Connection, run: ScenarioPass) -> None:
     """Learn in a process of its own, which ends with the demo."""
-    from models.threads import use_one_thread  # noqa: PLC0415
-
     end_with_parent()
     os.nice(LESS_URGENT)
     use_one_thread()

@@ -19,29 +19,22 @@ FOLDED = (16, 256)
 
 
 class ShardRows:
-    """Makes the rows `facts` and `shards`. A contestant that both need runs once."""
+    """Makes the rows `facts` and `shards`."""
 
     def __init__(self, runner: Runner, plan: Plan, brokers: Brokers) -> None:
         self._runner, self._plan, self._brokers = runner, plan, brokers
-        self._facts: dict[tuple[str, int], dict[str, Any]] = {}
 
     def facts(self) -> list[Figure]:
-        figures = []
-        for of, folder in self._plan.sets:
+        figures, plan = [], self._plan
+        for of, folder in plan.sets:
             for folded in FOLDED:
-                got = self._fact(folder, folded)
+                task = Task(data=folder, events=plan.events, seconds=plan.learn_seconds, folded=folded)
+                got = self._runner.run("facts", task)
                 shards = ", ".join(f"{n}: {rate:,.0f}" for n, rate in got["shards"].items())
                 note = f"own {got['own_us']:.0f} µs; {got['bytes']:.0f} bytes; events/s of shards: {shards}"
                 name = f"an event of another shard, {folded} together"
                 figures.append(Figure("facts", name, got["foreign_us"], "µs of CPU", "lower", of, note))
         return figures
-
-    def _fact(self, folder: str, folded: int) -> dict[str, Any]:
-        if (folder, folded) not in self._facts:
-            plan = self._plan
-            task = Task(data=folder, events=plan.events, seconds=plan.learn_seconds, folded=folded)
-            self._facts[folder, folded] = self._runner.run("facts", task)
-        return self._facts[folder, folded]
 
     def shards(self) -> list[Figure]:
         """Drain one stream with several shards. The law says that N shards spend a + (N - 1) f on an event.
@@ -58,10 +51,8 @@ class ShardRows:
                 note = f"{count} cores would learn {count * 1e6 / got['cpu_us']:,.0f} events/s"
                 name = "an event in one process"
                 if count > 1:
-                    own, foreign = (
-                        self._drained(folder, count, alone=True)["cpu_us"],
-                        self._beside(folder, count),
-                    )
+                    own = self._drained(folder, count, alone=True)["cpu_us"]
+                    foreign = self._beside(folder, count)
                     law = own + got["folded"] / got["events"] * foreign
                     name = f"an event among {count} shards"
                     note = (

@@ -99,8 +99,8 @@ class ItemIntake(Checkpointed):
         for key, text in projected.items():
             domain, row = self.index[key[0]], self._row(key)
             if row is not None:
-                held = self._parts.get(flat(key))
-                vector = self._sum(domain, key[1], None if held is None else held.named, text)
+                held = self._parts.get(name := flat(key))
+                vector = self._sum(name, None if held is None else held.named, text)
                 if vector is not None and self._differs(domain, row, vector):
                     changed[domain][row] = vector
         for domain, vectors in changed.items():
@@ -132,14 +132,16 @@ class ItemIntake(Checkpointed):
         self, domain: int, row: int, item_id: str, named: Vector | None, text: Vector | None
     ) -> None:
         """Write the sum of both parts to the catalogue, if it differs from the present vector."""
-        vector = self._sum(domain, item_id, named, text)
+        vector = self._sum(flat((self.names[domain], item_id)), named, text)
         if self._differs(domain, row, vector):
             self.catalogues[domain].set_vector(row, vector)
             self.changed(domain, row)
 
-    def _sum(self, domain: int, item_id: str, named: Vector | None, text: Vector | None) -> Vector | None:
-        """Keep both parts of an item's vector where there are two, and return their sum; None without any."""
-        name = flat((self.names[domain], item_id))
+    def _sum(self, name: str, named: Vector | None, text: Vector | None) -> Vector | None:
+        """Keep both parts of an item's vector where there are two, and return their sum; None without any.
+
+        name: the item's `flat` key.
+        """
         if named is None:
             self._drop_parts(name)
             return text

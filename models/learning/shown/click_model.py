@@ -59,13 +59,13 @@ class Met(NamedTuple):
     clicked: NDArray[np.bool_]
 
 
-def rates(x: Floats, weights: Floats, more: Floats) -> Floats:
-    """Return `exp(min(w·x + more, 0))`, (n,): click rates of examined items. x: (n, 4). more: (n,) or ().
+def rates(log_rate: Floats) -> Floats:
+    """Return `exp(min(log_rate, 0))`: click rates of examined items, of any shape.
 
-    >>> rates(np.array([[1.0, 2.0, 0.0, 0.0]]), np.array([-3.0, 0.5, 0.0, 0.0]), np.zeros(1)).round(3).tolist()
-    [0.135]
+    >>> rates(np.array([-2.0, 1.0])).round(3).tolist()
+    [0.135, 1.0]
     """
-    rate: Floats = np.exp(np.minimum(np.maximum(x @ weights + more, -20.0), 0.0))
+    rate: Floats = np.exp(np.minimum(np.maximum(log_rate, -20.0), 0.0))
     return rate
 
 
@@ -117,7 +117,7 @@ class ClickModel:
         """Return the expected clicks of shown items by all but their appeal, (n,). x: (n, 4) of the full arm."""
         weights = self.weights[domain, 0].copy()
         weights[FATIGUE] *= self.shares(domain)[1]
-        return theta * rates(x, weights, np.zeros(len(x)))
+        return theta * rates(x @ weights)
 
     def learn(self, domain: int, examples: Examples) -> None:
         """Learn shows and clicks."""
@@ -125,7 +125,7 @@ class ClickModel:
         kept, prior = KEPT**examples.impressions, np.diag(PRECISION)
         x, weights = examples.x.transpose(1, 0, 2), self.weights[domain]  # all arms together: (arms, n, 4)
         log_rate = (x @ weights[:, :, None])[:, :, 0] + examples.appeal
-        rate = np.exp(np.minimum(np.maximum(log_rate, -20.0), 0.0)) * (examples.theta * examples.shown)
+        rate = rates(log_rate) * (examples.theta * examples.shown)
         precision = (
             prior + kept * (self.precision[domain] - prior) + (x * rate[:, :, None]).transpose(0, 2, 1) @ x
         )
@@ -157,7 +157,7 @@ class ClickModel:
         """
         x, weights = examples.x[:, 0], self.weights[domain, 0]
         fatigue = weights[FATIGUE] * x[:, FATIGUE]
-        rate = examples.theta * rates(x, weights, examples.appeal) * examples.shown
+        rate = examples.theta * rates(x @ weights + examples.appeal) * examples.shown
         self.gains[domain, 1] += examples.clicks @ fatigue - (rate * -np.expm1(-fatigue)).sum()
 
     def state(self) -> dict[str, Any]:
